@@ -1,0 +1,1 @@
+"""The Anthropic API: the only package that imports the SDK."""

@@ -1,0 +1,81 @@
+"""Whether an answer is one: what its stop reason and its schema say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import jsonschema_rs
+import orjson
+
+from claudeflow.domain.attempt import Outcome, Rejected, Succeeded, Transient
+from claudeflow.domain.job import JobError
+
+
+def judge(message: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Outcome:
+    """The outcome of a call that the API answered with a message.
+
+    An answer without content is a success, unless a schema asked for some. Reasons given never
+    quote the answer.
+    """
+    stop_reason = message.get("stop_reason")
+    match stop_reason:
+        case "refusal":
+            return Rejected(_refusal(message))
+        case "model_context_window_exceeded":
+            return Rejected(
+                JobError(stop_reason, "the answer ran into the end of the model's context window")
+            )
+        case "max_tokens" if schema is not None:
+            return Rejected(JobError("truncated_output", "max_tokens cut the structured answer short"))
+        case "end_turn" | "stop_sequence" if schema is not None:
+            problem = _mismatch(message, schema)
+            return Rejected(JobError("invalid_output", problem)) if problem else Succeeded(stop_reason)
+        case str():
+            return Succeeded(stop_reason)
+        case _:
+            return Transient(JobError("malformed_response", "the answer has no stop reason"))
+
+
+def _refusal(message: Mapping[str, Any]) -> JobError:
+    details = message.get("stop_details")
+    category = details.get("category") if isinstance(details, dict) else None
+    code = category if isinstance(category, str) else None
+    return JobError("refusal", f"the model refused to answer ({code or 'no category given'})", code)
+
+
+def _mismatch(message: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+    """Why the answer does not match the schema; None when it does."""
+    try:
+        answer = orjson.loads(_text(message))
+    except orjson.JSONDecodeError:
+        return "the answer is no JSON"
+    try:
+        validator = _validator(orjson.dumps(schema))
+    except ValueError:
+        return "the schema itself cannot be used"
+    for error in validator.iter_errors(answer):
+        rule = "/".join(str(step) for step in error.schema_path)
+        return f"the answer breaks its schema at {rule or 'the top'}"
+    return None
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else []
+    return "".join(
+        block["text"]
+        for block in blocks
+        if isinstance(block, dict) and block.get("type") == "text" and isinstance(block.get("text"), str)
+    )
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: bytes) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(orjson.loads(schema), retriever=_refuse)
+
+
+def _refuse(uri: str) -> NoReturn:
+    """No schema of a job may make this process fetch anything."""
+    raise ValueError(f"{uri} is not part of the schema")

@@ -1,0 +1,35 @@
+"""How claudeflow talks to the Claude API. Importing this must stay cheap: no SDK here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Len
+
+PositiveSeconds = Annotated[float, Gt(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeSettings:
+    """Where the API is, and how long one call may take.
+
+    `attempt_timeout_s` bounds a plain call as a whole, `stream_timeout_s` a streamed one; and in a
+    stream no more than `content_timeout_s` may pass without content (pings do not count).
+    Calls with more than `stream_above_max_tokens` are read as a stream whatever the request says,
+    because a connection that is silent for ten minutes may be cut on its way.
+    The phrases mark the two "money gone" errors that have no code of their own: 400s whose message
+    contains one of them, in any case, hold the queue and fail no job.
+    """
+
+    base_url: Annotated[str, Len(1)] = "https://api.anthropic.com"
+    api_version: str = "2026-10-21"
+    attempt_timeout_s: PositiveSeconds = 600.0
+    stream_timeout_s: PositiveSeconds = 3600.0
+    content_timeout_s: PositiveSeconds = 120.0
+    connect_timeout_s: PositiveSeconds = 10.0
+    max_connections: Annotated[int, Ge(1)] = 10_000
+    keepalive_s: PositiveSeconds = 30.0
+    stream_above_max_tokens: Annotated[int, Ge(0)] = 21_333
+    spend_cap_phrases: tuple[str, ...] = ("you have reached your specified",)
+    credit_phrases: tuple[str, ...] = ("credit balance is too low",)

@@ -1,0 +1,1 @@
+"""One module per verb; heavy imports happen inside the verb."""

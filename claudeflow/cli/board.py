@@ -1,0 +1,133 @@
+"""Board: the daemon's state as tables, for `status` and for the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from claudeflow.cli.output import count, printable, span
+from claudeflow.domain.money import usd
+
+BAR_CELLS = 12
+
+_AXIS_NAME = {"requests": "requests", "input_tokens": "input tokens", "output_tokens": "output tokens"}
+
+
+def lanes_table(lanes: Sequence[Mapping[str, Any]], totals: Mapping[str, int] | None = None) -> Table:
+    """One row for each lane. `totals` are the jobs a lane will get in all, where that is known.
+
+    `wait` is the time from submit to first call that 95 of 100 jobs stay below.
+    """
+    numbers = ("queued", "running", "done", "failed", "oldest", "wait", "input", "cached", "output", "cost")
+    table = _table("lane", right=numbers)
+    for lane in lanes:
+        table.add_row(
+            printable(lane["lane"]),
+            _number(lane["queued"], "cyan"),
+            _number(lane["running"], "blue"),
+            _done(lane["succeeded"], (totals or {}).get(lane["lane"])),
+            _number(lane["failed"], "red"),
+            _span(lane["oldest_age_s"]),
+            _span(lane["wait_p95_s"]),
+            count(lane["input_tokens"]),
+            count(lane["cache_read_tokens"]),
+            count(lane["output_tokens"]),
+            usd(lane["cost_nanousd"]),
+        )
+    return table
+
+
+def buckets_table(pools: Iterable[Mapping[str, Any]]) -> Table:
+    """One row for each bucket: how full it is, and the limit it refills at."""
+    table = _table("pool", "bucket", "level", right=("free", "limit/min"))
+    for pool in pools:
+        name = printable(pool["pool"])
+        for bucket in pool["buckets"]:
+            table.add_row(
+                name,
+                _AXIS_NAME.get(bucket["axis"], bucket["axis"]),
+                bar(bucket["level"], bucket["capacity"]),
+                count(bucket["level"]),
+                count(bucket["limit_per_min"]),
+            )
+            name = ""
+    return table
+
+
+def pools_table(pools: Iterable[Mapping[str, Any]]) -> Table:
+    """One row for each pool: its gate, learned margin, ceiling and 429s."""
+    table = _table("pool", "gate", right=("θ", "in flight", "ceiling", "429s"))
+    table.add_column("limits")
+    for pool in pools:
+        table.add_row(
+            printable(pool["pool"]),
+            gate(pool["gate_closed_for_s"]),
+            f"{pool['theta']:.2f}",
+            str(pool["in_flight"]),
+            str(pool["ceiling"]),
+            _number(pool["throttled_calls"], "yellow"),
+            "from headers" if pool["limits_known"] else "assumed",
+        )
+    return table
+
+
+def holds_table(holds: Iterable[Mapping[str, Any]]) -> Table:
+    """One row for each hold, and what a person can do about it."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, style in (("held", "bold red"), ("cause", "red"), ("reason", ""), ("way out", "bold")):
+        table.add_column(name, style=style, overflow="fold")
+    for hold in holds:
+        cells = (hold["scope"], hold["cause"], hold["reason"], hold["way_out"])
+        table.add_row(*(printable(str(cell)) for cell in cells))
+    return table
+
+
+def spend_line(spend: Mapping[str, Any]) -> str:
+    """The books in one line: settled, saved by the cache, and the bound on what is unknown."""
+    text = f"spent {usd(spend['settled_nanousd'])} in {spend['calls']:,} calls"
+    saved = spend["uncached_nanousd"] - spend["settled_nanousd"]
+    if saved > 0 and spend["uncached_nanousd"]:
+        text += f", {usd(saved)} ({saved / spend['uncached_nanousd']:.0%}) less than without the cache"
+    if spend["unknown_calls"]:
+        text += f"; {spend['unknown_calls']:,} unknown, at most {usd(spend['unknown_bound_nanousd'])}"
+    return text
+
+
+def bar(level: float, capacity: float) -> Text:
+    """How full a bucket is. Debt shows as an empty red bar."""
+    share = min(max(level / capacity, 0.0), 1.0) if capacity > 0 else 0.0
+    full = round(share * BAR_CELLS)
+    style = "red" if level <= 0 else "yellow" if share < 0.25 else "green"
+    return Text.assemble(("█" * full, style), ("░" * (BAR_CELLS - full), "red" if level < 0 else "dim"))
+
+
+def gate(closed_for_s: float) -> Text:
+    """Whether a pool's gate is open, or for how long it stays closed after a 429."""
+    if closed_for_s > 0:
+        return Text(f"closed {span(closed_for_s)}", style="red")
+    return Text("open", style="green")
+
+
+def _table(*left: str, right: Iterable[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in left:
+        table.add_column(name, no_wrap=True)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _number(number: int, style: str) -> Text:
+    return Text(f"{number:,}", style=style if number else "dim")
+
+
+def _done(succeeded: int, total: int | None) -> Text:
+    text = f"{succeeded:,}/{total:,}" if total else f"{succeeded:,}"
+    return Text(text, style="green" if succeeded else "dim")
+
+
+def _span(seconds: float | None) -> str:
+    return "-" if seconds is None else span(seconds)

@@ -1,0 +1,56 @@
+"""`claudeflow config`: check and show the configuration."""
+
+from __future__ import annotations
+
+import click
+
+from claudeflow.cli.output import print_json
+from claudeflow.cli.places import places_of, places_options
+
+
+@click.group(
+    "config",
+    short_help="Check or show the configuration.",
+    epilog="\b\nExample:\n  claudeflow config check --config ./claudeflow.toml",
+)
+@places_options("config")
+def command() -> None:
+    """Check or show the configuration."""
+
+
+@command.command(
+    "check",
+    short_help="Name every mistake.",
+    epilog="\b\nExample:\n  claudeflow config check && systemctl reload claudeflow",
+)
+@places_options("config")
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Name every mistake of the configuration, with its key path. Exit code 78 when there is one."""
+    from claudeflow.config import load_config
+
+    path = places_of(context).config
+    load_config(path)
+    click.echo(f"{path}: ok")
+
+
+@command.command(
+    "show",
+    short_help="Print the configuration in effect.",
+    epilog="\b\nExample:\n  claudeflow config show --json",
+)
+@places_options("config")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option(
+    "--toml", "form", flag_value="toml", default=True, help="Print TOML, defaults marked. [default]"
+)
+@click.pass_context
+def show(context: click.Context, form: str) -> None:
+    """Print the configuration in effect: what the file says, and the defaults for the rest."""
+    from claudeflow.config import as_dict, load_config, to_toml
+
+    config = load_config(places_of(context).config)
+    if form == "json":
+        print_json(as_dict(config))
+    else:
+        click.echo(to_toml(config), nl=False)

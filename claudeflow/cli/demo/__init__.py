@@ -1,0 +1,1 @@
+"""The demo: a morning's work against the twin."""

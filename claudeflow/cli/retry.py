@@ -1,0 +1,25 @@
+"""`claudeflow retry`: queue jobs again that did not succeed."""
+
+from __future__ import annotations
+
+import click
+
+from claudeflow.cli.ids import change_jobs, ids_argument
+from claudeflow.cli.places import places_options
+
+
+@click.command(
+    "retry",
+    short_help="Queue jobs again that did not succeed.",
+    epilog="\b\nExample:\n  claudeflow retry 42 43",
+)
+@ids_argument
+@click.option("--json", "as_json", is_flag=True, help="Print the jobs as JSON.")
+@places_options("socket", "config")
+@click.pass_context
+def command(context: click.Context, job_ids: tuple[int, ...], as_json: bool) -> None:
+    """Queue jobs again that failed, expired, or were cancelled or held.
+
+    Exit code 6 for a job that succeeded or is not finished.
+    """
+    change_jobs(context, job_ids, "retry", as_json=as_json)

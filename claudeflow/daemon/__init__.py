@@ -1,0 +1,1 @@
+"""Wires and runs: the only package with a clock, tasks and signals."""

@@ -1,0 +1,167 @@
+"""Engine: the gates of all pools, the worker and the upkeep, started and drained in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from claudeflow.daemon.gate import Assignment, PoolGate
+from claudeflow.daemon.shared import Shared
+from claudeflow.daemon.upkeep import Upkeep
+from claudeflow.daemon.worker import Worker
+from claudeflow.domain.events import DaemonDraining, DaemonStopped
+from claudeflow.domain.job import Candidate, JobId
+from claudeflow.domain.report import PoolStatus
+from claudeflow.intake.desk import READY_PHASE
+from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.limiter import Limiter, PoolLimits
+from claudeflow.policy.scheduler import Scheduler
+
+
+class Engine:
+    """Works on jobs. Jobs may arrive before `run`; they wait."""
+
+    def __init__(self, shared: Shared, memory: dict[str, object]) -> None:
+        self._shared = shared
+        self._memory = memory
+        self._gates: dict[str, PoolGate] = {}
+        self._claiming: asyncio.TaskGroup | None = None
+        self._working: asyncio.TaskGroup | None = None
+        self._worker: Worker | None = None
+        self._gate_tasks: list[asyncio.Task[None]] = []
+        self.upkeep = Upkeep(shared, self.arrive, self.gone, self.memory)
+        self.phase = "starting"
+
+    @property
+    def gates_are_alive(self) -> bool:
+        """Whether every pool still has somebody who sends its jobs."""
+        return self.phase != READY_PHASE or not any(task.done() for task in self._gate_tasks)
+
+    def expect(self, flows: Iterable[tuple[FlowKey, int]]) -> None:
+        """The due jobs that the store already holds."""
+        for key, total in flows:
+            self._gate_of(key.model).scheduler.expect(key, total)
+
+    def arrive(self, candidates: Iterable[Candidate]) -> None:
+        """Jobs became due."""
+        for model, group in groupby(candidates, key=lambda candidate: candidate.model):
+            self._gate_of(model).arrive(group)
+
+    def remind(self, at_ms: int) -> None:
+        """A waiting job becomes due then."""
+        self.upkeep.remind(at_ms)
+
+    def gone(self, candidate: Candidate) -> None:
+        """A waiting job is no longer queued."""
+        self._gate_of(candidate.model).gone(candidate)
+
+    def interrupt(self, job_id: JobId) -> bool:
+        """Stop a running job's call."""
+        return self._worker is not None and self._worker.interrupt(job_id)
+
+    def pools(self) -> tuple[PoolStatus, ...]:
+        """How the pools stand."""
+        return tuple(gate.snapshot() for _, gate in sorted(self._gates.items()))
+
+    def memory(self) -> dict[str, object]:
+        """What was learned, by name."""
+        learned: dict[str, object] = {
+            f"pool:{name}": gate.limiter.memory() for name, gate in self._gates.items()
+        }
+        return learned | {"estimates": self._shared.estimator.memory()}
+
+    def reconfigure(self) -> None:
+        """The shared configuration has changed: take it up where that needs no restart."""
+        for gate in self._gates.values():
+            gate.scheduler.reconfigure(self._shared.config.lanes)
+            gate.wake()
+
+    async def run(self, worker: Worker, stop: asyncio.Event, hurry: asyncio.Event) -> None:
+        """Work until `stop`; then drain: claim nothing more, let calls finish within the grace
+        period (or until `hurry`), return the rest to the queue.
+        """
+        self._worker = worker
+        async with asyncio.TaskGroup() as background:
+            duties = background.create_task(self.upkeep.run(), name="upkeep")
+            async with asyncio.TaskGroup() as self._working:
+                async with asyncio.TaskGroup() as self._claiming:
+                    for gate in self._gates.values():
+                        self._open(gate)
+                    self.phase = READY_PHASE
+                    await stop.wait()
+                    self.phase = "draining"
+                    self._stop_claiming()
+                cutting = background.create_task(self._cut_off(worker, hurry), name="grace")
+            released = cutting.result() if cutting.done() else 0
+            cutting.cancel()
+            duties.cancel()
+        await self.upkeep.save_memory()
+        self._shared.emit(DaemonStopped(released))
+
+    async def _cut_off(self, worker: Worker, hurry: asyncio.Event) -> int:
+        """Interrupt what still runs when the grace period is over; how many that were."""
+        grace_s = self._shared.config.daemon.grace_s
+        self._shared.emit(DaemonDraining(worker.running, grace_s))
+        try:
+            async with asyncio.timeout(grace_s):
+                await hurry.wait()
+        except TimeoutError:
+            pass
+        return worker.interrupt_all()
+
+    def _stop_claiming(self) -> None:
+        for gate in self._gates.values():
+            gate.stop()
+
+    def _start(self, task: Assignment) -> None:
+        assert self._working is not None
+        assert self._worker is not None
+        self._working.create_task(self._worker.work(task))
+
+    def _open(self, gate: PoolGate) -> None:
+        assert self._claiming is not None
+        task = self._claiming.create_task(gate.run(self._start), name=f"gate {gate.pool}")
+        self._gate_tasks.append(task)
+
+    def _gate_of(self, model: str) -> PoolGate:
+        pool = self._shared.prices.pool_of(model)
+        gate = self._gates.get(pool)
+        if gate is None:
+            gate = self._gates[pool] = self._new_gate(pool)
+            if self.phase == READY_PHASE:
+                self._open(gate)
+        return gate
+
+    def _new_gate(self, pool: str) -> PoolGate:
+        shared, config = self._shared, self._shared.config
+        now = shared.clock.monotonic()
+        limits: PoolLimits = config.pools.get(pool, config.limits)
+        limiter = Limiter(limits, config.limiter, now)
+        known = self._memory.get(f"pool:{pool}")
+        if isinstance(known, dict):
+            limiter.recall(known, now)
+        return PoolGate(pool, limiter, Scheduler(config.lanes), shared)
+
+
+class IdleFloor:
+    """The floor of a desk behind which nobody works: the store alone."""
+
+    phase = "offline"
+
+    def arrive(self, candidates: Sequence[Candidate]) -> None:
+        """A daemon will find them in the store."""
+
+    def remind(self, at_ms: int) -> None:
+        """A daemon will find it in the store."""
+
+    def gone(self, candidate: Candidate) -> None:
+        """Nobody knew of it."""
+
+    def interrupt(self, job_id: JobId) -> bool:  # noqa: ARG002 - nothing runs
+        """Nothing runs."""
+        return False
+
+    def pools(self) -> tuple[PoolStatus, ...]:
+        """No pool is in use."""
+        return ()

@@ -1,0 +1,44 @@
+"""Fate: what a decision means for the job's row and its call's."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from claudeflow.domain.attempt import Failure, Reply
+from claudeflow.domain.job import JobState
+from claudeflow.domain.usage import Bill
+from claudeflow.policy.retry import Complete, Decision, Fail, HoldAndRelease, Release, RetryAfter
+from claudeflow.store.ledger import CallEnd, Finish, Requeue
+
+CANCELLED = "cancelled"
+SHUTDOWN = "shutdown"
+
+
+def end_of(reply: Reply, decision: Decision, bill: Bill | None) -> CallEnd:
+    """How the call goes into the books."""
+    return CallEnd(
+        outcome=type(reply.outcome).__name__.lower(),
+        reply=reply,
+        bill=bill,
+        error=reply.outcome.error if isinstance(reply.outcome, Failure) else None,
+        used_attempt=isinstance(decision, Complete | Fail | RetryAfter),
+    )
+
+
+def fate_of(decision: Decision, interrupted_by: str | None, now_ms: int) -> Finish | Requeue:
+    """What becomes of the job. A person's wish to cancel it outweighs everything but an answer."""
+    if interrupted_by == CANCELLED and not isinstance(decision, Complete):
+        return Finish(JobState.CANCELLED)
+    match decision:
+        case Complete(stop_reason):
+            return Finish(JobState.SUCCEEDED, stop_reason)
+        case Fail():
+            return Finish(JobState.FAILED)
+        case Release(reason):
+            return Requeue(reason)
+        case HoldAndRelease(cause):
+            return Requeue(f"held: {cause}")
+        case RetryAfter(delay_s, error):
+            return Requeue(f"retry after {error.type}", now_ms + max(1, round(delay_s * 1000)))
+        case _:
+            assert_never(decision)

@@ -1,0 +1,162 @@
+"""Lifecycle: start order, signals, reload, drain.
+
+Start: configuration → instance lock → store and recovery → socket (jobs are accepted from here on)
+→ the SDK, which takes a second or two to import → work. Stop: no more claims, calls finish within
+the grace period, the rest goes back to the queue, then the socket closes. A second signal ends the
+grace period at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import signal
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from claudeflow.config import KEY_CREDENTIAL, KEY_VARIABLE, Config, api_key, load_config, load_prices
+from claudeflow.daemon.catalog import build_catalog
+from claudeflow.daemon.clock import SystemClock
+from claudeflow.daemon.notify import Notifier, listen_fds
+from claudeflow.daemon.shared import EventStream
+from claudeflow.daemon.watchdog import Watchdog
+from claudeflow.daemon.wiring import Parts, parts
+from claudeflow.domain.errors import ConfigError, Mistake
+from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, OwnTrouble
+from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.listener import ListenerSettings, listen
+from claudeflow.intake.http.server import serve
+from claudeflow.observe.journal import Journal
+from claudeflow.store.lock import instance_lock
+
+SYSTEMD_SOCKET = "api"
+
+
+def run_daemon(config_path: Path) -> int:
+    """Run until SIGTERM or SIGINT; the exit code. Raises ConfigError, StoreError."""
+    config = load_config(config_path)
+    key = api_key()
+    if key is None:
+        raise ConfigError(
+            str(config_path),
+            [Mistake("API key", f"none found: set the credential {KEY_CREDENTIAL} or {KEY_VARIABLE}")],
+        )
+    with instance_lock(Path(config.store.path)), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Daemon(config_path, config, key).run())
+    return 0
+
+
+@dataclass(slots=True)
+class _Daemon:
+    config_path: Path
+    config: Config
+    key: str
+    clock: SystemClock = field(default_factory=SystemClock)
+    events: EventStream = field(default_factory=EventStream)
+    notifier: Notifier = field(default_factory=Notifier.from_environ)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    reload: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        self.events.listen(Journal(self.config.log, self.clock.epoch_ms).apply)
+        self._catch_signals()
+        async with parts(self.config, self.clock, self.events) as built:
+            closed = asyncio.Event()
+            async with AsyncExitStack() as stack, asyncio.TaskGroup() as front:
+                app = build_app(built.desk, self.clock.epoch_ms, self._tell_trouble)
+                front.create_task(serve(app, self._listener(stack), closed), name="socket")
+                await self._work(built, front)
+                closed.set()
+
+    async def _work(self, built: Parts, front: asyncio.TaskGroup) -> None:
+        client_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.client")
+        sender = client_module.ClaudeClient(self.config.api, self.key)
+        worker = built.worker(sender)
+        freeze_garbage()
+        reloading = front.create_task(self._reload_on_request(built), name="reload")
+        watching = front.create_task(Watchdog(self.notifier, built).run(), name="watchdog")
+        found = built.recovered
+        self.events.emit(DaemonReady(built.shared.instance, found.requeued, found.unknown_calls))
+        self.notifier.ready("working")
+        await built.engine.run(worker, self.stop, self.hurry)
+        for task in (reloading, watching):
+            task.cancel()
+        await sender.aclose()
+
+    def _listener(self, stack: AsyncExitStack) -> socket.socket:
+        """systemd's socket when it passed one, else our own."""
+        passed = listen_fds()
+        if passed:
+            return passed.get(SYSTEMD_SOCKET) or next(iter(passed.values()))
+        wanted = self.config.socket
+        settings = ListenerSettings(Path(wanted.path), int(wanted.mode, 8), wanted.group or None)
+        listener = listen(settings)
+        stack.callback(listener.close)
+        return listener.sock
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
+
+    def _asked_to_stop(self) -> None:
+        if self.stop.is_set():
+            self.hurry.set()
+        else:
+            self.notifier.stopping()
+            self.stop.set()
+
+    async def _reload_on_request(self, built: Parts) -> None:
+        while True:
+            await self.reload.wait()
+            self.reload.clear()
+            self.notifier.reloading()
+            self._reload(built)
+            self.notifier.ready("working")
+
+    def _reload(self, built: Parts) -> None:
+        """Take up a new configuration, or keep the old one when it is wrong."""
+        source = str(self.config_path)
+        try:
+            config = load_config(self.config_path)
+            _check_reloadable(self.config, config, source)
+            prices = load_prices(config.prices)
+            catalog = build_catalog(config, prices)
+        except ConfigError as problem:
+            self.events.emit(ConfigRefused(source, str(problem)))
+            return
+        self.config = built.shared.config = config
+        built.shared.prices = prices
+        built.shelf.put_up(catalog)
+        built.engine.reconfigure()
+        self.events.emit(ConfigReloaded(source))
+
+    def _tell_trouble(self, problem: Exception) -> None:
+        self.events.emit(OwnTrouble("answering a request", type(problem).__name__))
+
+
+def _check_reloadable(old: Config, new: Config, source: str) -> None:
+    """What a running daemon cannot change. Raises ConfigError naming each."""
+    fixed = ("store", "socket", "api", "log", "limits", "pools", "limiter")
+    mistakes = [
+        Mistake(name, "cannot change while the daemon runs: restart it instead")
+        for name in fixed
+        if getattr(old, name) != getattr(new, name)
+    ]
+    if mistakes:
+        raise ConfigError(source, mistakes)
+
+
+def freeze_garbage() -> None:
+    """Take what start-up left behind out of the collector's sight: with the SDK imported a full
+    collection walks 160,000 objects and stops the loop for 100 ms.
+    """
+    gc.collect()
+    gc.freeze()

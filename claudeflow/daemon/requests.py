@@ -1,0 +1,51 @@
+"""A claimed job → the request that goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import orjson
+
+from claudeflow.domain.errors import PromptError
+from claudeflow.domain.job import Job, PromptRef
+from claudeflow.domain.prompt import PromptTemplate, Request
+from claudeflow.policy.cache_plan import asks_for_1h, with_breakpoint
+from claudeflow.prompts import assemble, from_json
+from claudeflow.store import jobs as store_jobs
+from claudeflow.store.database import Database
+
+
+class Requests:
+    """Builds requests; keeps each prompt version that it has met."""
+
+    def __init__(self, store: Database) -> None:
+        self._store = store
+        self._versions: dict[str, PromptTemplate] = {}
+
+    async def build(self, job: Job, *, leads: bool) -> Request:
+        """The job's request, with its cache breakpoint; a leader is streamed. Raises PromptError."""
+        body = orjson.loads(job.body)
+        if job.prompt is not None:
+            template = await self._template(job.prompt)
+            body = {**assemble(template, body), "model": job.model, "max_tokens": job.max_tokens}
+        planned = with_breakpoint(body)
+        return Request(planned, stream=leads, schema=_schema_of(planned), caches_for_1h=asks_for_1h(planned))
+
+    async def _template(self, prompt: PromptRef) -> PromptTemplate:
+        known = self._versions.get(prompt.version)
+        if known is None:
+            stored = await self._store.read(partial(store_jobs.prompt_version, version=prompt.version))
+            if stored is None:
+                raise PromptError(f"version {prompt.version} of prompt {prompt.name} is not in the store")
+            known = self._versions[prompt.version] = from_json(stored)
+        return known
+
+
+def _schema_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The JSON schema that the answer must match (`output_config.format`), if any."""
+    config = body.get("output_config")
+    wanted = config.get("format") if isinstance(config, Mapping) else None
+    schema = wanted.get("schema") if isinstance(wanted, Mapping) else None
+    return schema if isinstance(schema, Mapping) else None

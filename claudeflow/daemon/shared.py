@@ -1,0 +1,46 @@
+"""What every part of the running daemon shares: the store, time, the event stream, what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from claudeflow.config import Config
+from claudeflow.daemon.clock import Clock
+from claudeflow.domain.events import Emit, Event
+from claudeflow.policy.cache_plan import PrefixBook
+from claudeflow.policy.estimate import Estimator
+from claudeflow.policy.holds import HoldBook
+from claudeflow.policy.pricing import PriceTable
+from claudeflow.store.database import Database
+
+
+class EventStream:
+    """Everything that happens, told to every listener in turn."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Tell `listener` of everything from now on."""
+        self._listeners.append(listener)
+
+    def emit(self, event: Event) -> None:
+        """Tell everybody."""
+        for listener in self._listeners:
+            listener(event)
+
+
+@dataclass(slots=True)
+class Shared:
+    """One per daemon. `instance` is a random id that owns this process's leases."""
+
+    instance: str
+    config: Config
+    prices: PriceTable
+    store: Database
+    clock: Clock
+    emit: Emit
+    estimator: Estimator = field(default_factory=Estimator)
+    prefixes: PrefixBook = field(default_factory=PrefixBook)
+    holds: HoldBook = field(default_factory=HoldBook)

@@ -1,0 +1,226 @@
+"""Worker: one attempt at one job, in five steps: render, call, settle, decide, record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from claudeflow.daemon.fate import CANCELLED, SHUTDOWN, end_of, fate_of
+from claudeflow.daemon.gate import Assignment
+from claudeflow.daemon.requests import Requests
+from claudeflow.daemon.shared import Shared
+from claudeflow.domain.attempt import Blocked, Failure, Interrupted, Rejected, Reply
+from claudeflow.domain.errors import PromptError, StoreError
+from claudeflow.domain.events import (
+    CallEnded,
+    HoldReleased,
+    HoldSet,
+    JobFinished,
+    JobRequeued,
+    LeaseRefused,
+    OwnTrouble,
+)
+from claudeflow.domain.job import Job, JobError, JobId
+from claudeflow.domain.prompt import Request
+from claudeflow.domain.usage import Bill
+from claudeflow.policy.pricing import UnknownModel
+from claudeflow.policy.retry import Decision, Tries, decide
+from claudeflow.policy.scheduler import LaneSettings
+from claudeflow.store import ledger
+from claudeflow.store import state as store_state
+from claudeflow.store.database import Work
+from claudeflow.store.ledger import CallEnd, Finish, Requeue
+
+RECORD_RETRY_S = 0.5
+
+
+class Sender(Protocol):
+    """Makes one API call; failures are outcomes of the Reply."""
+
+    async def send(self, request: Request, *, on_start: Callable[[], None] | None = None) -> Reply:
+        """Make one attempt; `on_start` is called when the response begins."""
+        ...
+
+
+@dataclass(slots=True)
+class _Running:
+    scope: asyncio.Timeout
+    interrupted_by: str | None = None
+
+
+class Worker:
+    """Makes attempts. One object for all jobs; what is running can be interrupted by job."""
+
+    def __init__(
+        self, sender: Sender, requests: Requests, shared: Shared, remind: Callable[[int], None]
+    ) -> None:
+        """`remind` is told the epoch millisecond at which a requeued job becomes due."""
+        self._sender = sender
+        self._requests = requests
+        self._shared = shared
+        self._remind = remind
+        self._running: dict[JobId, _Running] = {}
+
+    @property
+    def running(self) -> int:
+        """How many attempts are under way."""
+        return len(self._running)
+
+    def interrupt(self, job_id: JobId, why: str = CANCELLED) -> bool:
+        """Stop a job's call; what becomes of the job is recorded by its own attempt."""
+        running = self._running.get(job_id)
+        if running is None or running.interrupted_by is not None:
+            return False
+        running.interrupted_by = why
+        running.scope.reschedule(asyncio.get_running_loop().time())
+        return True
+
+    def interrupt_all(self) -> int:
+        """Stop every call: the grace period is over."""
+        return sum(self.interrupt(job_id, SHUTDOWN) for job_id in list(self._running))
+
+    async def work(self, task: Assignment) -> None:
+        """One attempt, from the claimed job to what is on the disk."""
+        shared, job = self._shared, task.job
+        sent_at = shared.clock.monotonic()
+        running = _Running(asyncio.timeout(None))
+        self._running[job.id] = running
+        try:
+            reply = await self._call(task, running, sent_at)
+            task.gate.settle(task, reply)
+            self._note_prefix(task, reply)
+            decision = self._decide(job, reply)
+            await self._note_holds(job, reply)
+            end = end_of(reply, decision, self._bill(job, reply))
+            self._tell_call(task, end, sent_at)
+            await self._record(task, end, fate_of(decision, running.interrupted_by, shared.clock.epoch_ms()))
+        finally:
+            del self._running[job.id]
+
+    async def _call(self, task: Assignment, running: _Running, sent_at: float) -> Reply:
+        try:
+            async with running.scope:
+                request = await self._requests.build(task.job, leads=task.leads)
+                return await self._sender.send(request, on_start=partial(self._began, task, sent_at))
+        except TimeoutError:
+            error = JobError("interrupted", f"the call was stopped: {running.interrupted_by}")
+            return Reply(Interrupted(error), usage_known=False)
+        except PromptError as problem:
+            return Reply(Rejected(JobError("prompt_error", str(problem))), sent=False)
+        except Exception as problem:  # noqa: BLE001 - a fault of ours must cost one job, not the daemon
+            kind = type(problem).__name__
+            self._shared.emit(OwnTrouble(f"job {task.job.id}", kind))
+            return Reply(
+                Rejected(JobError("internal_error", f"claudeflow failed: {kind}")), usage_known=False
+            )
+
+    def _began(self, task: Assignment, sent_at: float) -> None:
+        """The response begins: its prefix can be read from now on."""
+        job = task.job
+        if job.prefix is not None:
+            self._shared.prefixes.began(job.model, job.prefix, job.id, sent_at)
+        if task.leads:
+            task.gate.wake()
+
+    def _note_prefix(self, task: Assignment, reply: Reply) -> None:
+        job, usage = task.job, reply.usage
+        if job.prefix is None:
+            return
+        failed = isinstance(reply.outcome, Failure) or not reply.usage_known
+        cached = usage.prompt_tokens - usage.input_tokens
+        self._shared.prefixes.ended(job.model, job.prefix, job.id, cached_tokens=None if failed else cached)
+
+    def _decide(self, job: Job, reply: Reply) -> Decision:
+        clock, config = self._shared.clock, self._shared.config
+        elapsed_s = (clock.epoch_ms() - job.first_attempt_ms) / 1000
+        window_s = config.lanes.get(job.lane, LaneSettings()).retry_window_s
+        return decide(reply.outcome, Tries(job.attempts, elapsed_s, window_s), config.retry, clock.chance())
+
+    async def _note_holds(self, job: Job, reply: Reply) -> None:
+        """A call that shows a cause sets a hold; a probe that goes well ends it."""
+        shared, outcome = self._shared, reply.outcome
+        now_ms = shared.clock.epoch_ms()
+        if isinstance(outcome, Blocked):
+            hold, is_new = shared.holds.put(outcome.cause, job.model, outcome.error.message, now_ms)
+            await self._write(partial(store_state.put_hold, hold=hold), "keeping a hold")
+            if is_new:
+                shared.emit(HoldSet(hold))
+            return
+        well = not isinstance(outcome, Failure) or isinstance(outcome, Rejected)
+        for hold in shared.holds.call_came_back(job.id, well=well, now_ms=now_ms):
+            await self._write(partial(store_state.drop_hold, scope=hold.scope), "dropping a hold")
+            shared.emit(HoldReleased(hold.scope, "a probe went well"))
+
+    def _bill(self, job: Job, reply: Reply) -> Bill | None:
+        """What the call cost; None when only the other side knows."""
+        if not reply.sent:
+            return Bill(0, 0)
+        if not reply.usage_known:
+            return None
+        try:
+            return self._shared.prices.bill(job.model, reply.usage, self._shared.clock.epoch_ms())
+        except UnknownModel as problem:
+            self._shared.emit(OwnTrouble("pricing a call", str(problem)))
+            return None
+
+    async def _record(self, task: Assignment, end: CallEnd, fate: Finish | Requeue) -> None:
+        job, now_ms = task.job, self._shared.clock.epoch_ms()
+        work = partial(ledger.record, job=job, end=end, fate=fate, now_ms=now_ms)
+        if not await self._write(work, "recording a result"):
+            self._shared.emit(LeaseRefused(job.id, job.call_id))
+        elif isinstance(fate, Finish):
+            wait_s, total_s = (job.first_attempt_ms - job.submitted_ms), (now_ms - job.submitted_ms)
+            error = end.error
+            self._shared.emit(
+                JobFinished(job.id, job.lane, job.workflow, fate.state, error, wait_s / 1000, total_s / 1000)
+            )
+        else:
+            self._requeued(task, fate, now_ms)
+
+    def _requeued(self, task: Assignment, fate: Requeue, now_ms: int) -> None:
+        delay_s = max(0, fate.not_before_ms - now_ms) / 1000
+        self._shared.emit(JobRequeued(task.job.id, task.job.lane, fate.reason, delay_s))
+        if fate.not_before_ms:
+            self._remind(fate.not_before_ms)
+        else:
+            task.gate.arrive([task.candidate])
+
+    async def _write(self, work: Work[Any], where: str) -> Any:
+        """Write until it is on the disk: an answer that was paid for is not given up for a full disk."""
+        told = False
+        while True:
+            try:
+                return await self._shared.store.write(work)
+            except StoreError as problem:
+                if not told:
+                    self._shared.emit(OwnTrouble(where, str(problem)))
+                told = True
+                await asyncio.sleep(RECORD_RETRY_S)
+
+    def _tell_call(self, task: Assignment, end: CallEnd, sent_at: float) -> None:
+        job, reply, clock = task.job, end.reply, self._shared.clock
+        bill = end.bill or Bill(0, 0)
+        duration_s = clock.monotonic() - sent_at
+        self._shared.emit(
+            CallEnded(
+                job_id=job.id,
+                lane=job.lane,
+                workflow=job.workflow,
+                model=job.model,
+                call_id=job.call_id,
+                attempt=job.tries,
+                outcome=end.outcome,
+                http_status=reply.http_status,
+                request_id=reply.request_id,
+                error=end.error,
+                usage=reply.usage,
+                cost_nanousd=bill.cost_nanousd,
+                uncached_nanousd=bill.uncached_nanousd,
+                queue_age_s=max(0.0, (clock.epoch_ms() - job.submitted_ms) / 1000 - duration_s),
+                duration_s=duration_s,
+                streamed=task.leads,
+            )
+        )

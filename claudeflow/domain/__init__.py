@@ -1,0 +1,1 @@
+"""What things are: frozen values and enums. Standard library only, no I/O."""

@@ -1,0 +1,171 @@
+"""Events: everything that happens, as one frozen object. Logs, metrics and tests are listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from claudeflow.domain.hold import Hold, Scope
+from claudeflow.domain.job import JobError, JobId, JobState
+from claudeflow.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReady:
+    """The daemon claims jobs from now on."""
+
+    instance: str
+    requeued_jobs: int
+    unknown_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonDraining:
+    """No job is claimed any more; running calls may finish within `grace_s`."""
+
+    running_jobs: int
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopped:
+    """The end of an orderly stop; `released_jobs` went back to the queue."""
+
+    released_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """A new configuration is in force."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRefused:
+    """A new configuration was wrong; the old one stays."""
+
+    source: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSubmitted:
+    """Jobs were accepted and are durable."""
+
+    lane: str
+    workflow: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """One API call ended, well or not. Durations in seconds, money in nano-dollars."""
+
+    job_id: JobId
+    lane: str
+    workflow: str
+    model: str
+    call_id: int
+    attempt: int
+    outcome: str
+    http_status: int | None
+    request_id: str | None
+    error: JobError | None
+    usage: Usage
+    cost_nanousd: int
+    uncached_nanousd: int
+    queue_age_s: float
+    duration_s: float
+    streamed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """A job reached a final state, or was parked."""
+
+    job_id: JobId
+    lane: str
+    workflow: str
+    state: JobState
+    error: JobError | None
+    wait_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequeued:
+    """A job went back to the queue; `delay_s` is 0 when it may go at once."""
+
+    job_id: JobId
+    lane: str
+    reason: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolGated:
+    """A 429 stopped the whole pool for `closed_s` seconds."""
+
+    pool: str
+    closed_s: float
+    retry_after_s: float | None
+    theta: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOpened:
+    """The pool's probe came back well: it ramps up again."""
+
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSet:
+    """A scope may not go out any more."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased:
+    """A scope may go out again."""
+
+    scope: Scope
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRefused:
+    """A result came in for a job that someone else owns now: it was dropped."""
+
+    job_id: JobId
+    call_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTrouble:
+    """Something in claudeflow itself went wrong; `where` names the part."""
+
+    where: str
+    problem: str
+
+
+Event = (
+    DaemonReady
+    | DaemonDraining
+    | DaemonStopped
+    | ConfigReloaded
+    | ConfigRefused
+    | JobsSubmitted
+    | CallEnded
+    | JobFinished
+    | JobRequeued
+    | PoolGated
+    | PoolOpened
+    | HoldSet
+    | HoldReleased
+    | LeaseRefused
+    | OwnTrouble
+)
+Emit = Callable[[Event], None]

@@ -1,0 +1,195 @@
+"""Jobs: the durable things that producers ask for, and the states they pass through.
+
+    queued ──► running ──► succeeded
+      ▲  │        │  ├───► failed
+      │  │        │  └───► held        (crashed the daemon too often, or parked by a person)
+      │  │        └──────► queued      (retry, release, shutdown)
+      │  ├──────► cancelled | expired | held | failed
+      └─ failed | held | cancelled | expired   (asked for again by a person)
+
+A job that waits for its retry is `queued` with a later `not_before_ms` and a reason.
+Anything that `TRANSITIONS` does not list is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+JobId = NewType("JobId", int)
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    HELD = "held"
+
+    @property
+    def is_final(self) -> bool:
+        """True when the job will not move again by itself."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
+
+TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
+    JobState.QUEUED: {
+        JobState.RUNNING: "claimed: a lease is given",
+        JobState.CANCELLED: "cancelled before it ran",
+        JobState.EXPIRED: "its deadline passed",
+        JobState.FAILED: "it can never run: too large for its pool, or its prompt cannot be rendered",
+        JobState.HELD: "parked by a person",
+    },
+    JobState.RUNNING: {
+        JobState.SUCCEEDED: "answered",
+        JobState.FAILED: "refused for good, or its retry window is over",
+        JobState.QUEUED: "to be tried again: retry, throttle, shutdown or crash",
+        JobState.CANCELLED: "cancelled while it ran",
+        JobState.EXPIRED: "its deadline passed before the next try",
+        JobState.HELD: "the daemon crashed too often while it ran",
+    },
+    JobState.SUCCEEDED: {},
+    JobState.FAILED: {JobState.QUEUED: "asked for again"},
+    JobState.CANCELLED: {JobState.QUEUED: "asked for again"},
+    JobState.EXPIRED: {JobState.QUEUED: "asked for again"},
+    JobState.HELD: {
+        JobState.QUEUED: "released",
+        JobState.CANCELLED: "cancelled while parked",
+    },
+}
+
+
+def may_become(state: JobState, target: JobState) -> bool:
+    """Whether a job may go from `state` to `target`."""
+    return target in TRANSITIONS[state]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRef:
+    """The prompt template that a job was submitted with: its name and the version then in force."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job as its producer asked for it, checked and complete, not yet stored.
+
+    `body` is JSON: the whole Messages body, or with `prompt` set its rendered `messages` alone.
+    `input_bytes` is the size of what will be sent; `prefix` names its cacheable part, if any.
+    """
+
+    lane: str
+    workflow: str
+    model: str
+    pool: str
+    max_tokens: int
+    body: bytes
+    input_bytes: int
+    prompt: PromptRef | None = None
+    prefix: str | None = None
+    priority: int = 0
+    not_before_ms: int = 0
+    deadline_ms: int | None = None
+    dedupe_key: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str | None = None
+    submitted_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A queued job as the scheduler sees it: enough to choose and to size it, no payload."""
+
+    id: JobId
+    lane: str
+    workflow: str
+    model: str
+    priority: int
+    submitted_ms: int
+    deadline_ms: int | None
+    input_bytes: int
+    max_tokens: int
+    prefix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The time-limited right to work on a job. Every later write must carry `token` (fencing)."""
+
+    token: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job: what a worker needs to make one attempt.
+
+    `attempts` counts earlier attempts that used up a try; `tries` every attempt ever begun.
+    """
+
+    id: JobId
+    lane: str
+    workflow: str
+    model: str
+    pool: str
+    max_tokens: int
+    body: bytes
+    prompt: PromptRef | None
+    prefix: str | None
+    submitted_ms: int
+    first_attempt_ms: int
+    deadline_ms: int | None
+    attempts: int
+    tries: int
+    lease: Lease
+    call_id: int
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job did not succeed, as its producer may read it."""
+
+    type: str
+    message: str
+    code: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """Everything the store knows of a job but its payload and result. Times are epoch milliseconds."""
+
+    id: JobId
+    state: JobState
+    lane: str
+    workflow: str
+    model: str
+    priority: int
+    submitted_ms: int
+    not_before_ms: int
+    deadline_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    attempts: int
+    tries: int
+    crash_count: int
+    wait_reason: str | None
+    stop_reason: str | None
+    error: JobError | None
+    cost_nanousd: int
+    prompt: PromptRef | None
+    dedupe_key: str | None
+    metadata: Mapping[str, str]
+    submitted_by: str | None

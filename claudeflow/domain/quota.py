@@ -1,0 +1,65 @@
+"""Quota: what a call is expected to need, and what the rate-limit headers said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Axis(StrEnum):
+    """The three allowances of a pool (Rate limits: RPM, ITPM, OTPM)."""
+
+    REQUESTS = "requests"
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one call is expected to draw from each bucket."""
+
+    input_tokens: float
+    output_tokens: float
+    requests: float = 1.0
+
+    def on(self, axis: Axis) -> float:
+        """The part of the demand that falls on one axis."""
+        match axis:
+            case Axis.REQUESTS:
+                return self.requests
+            case Axis.INPUT_TOKENS:
+                return self.input_tokens
+            case Axis.OUTPUT_TOKENS:
+                return self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class AxisReading:
+    """One header family of one response (`anthropic-ratelimit-<axis>-*`).
+
+    `full_in_s` is `reset` minus the server's own `date`: seconds until the bucket is completely
+    full; zero or negative is normal. Any field may be missing, which means "no information".
+    """
+
+    limit: int | None = None
+    remaining: int | None = None
+    full_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one response's headers said about the buckets of its pool."""
+
+    requests: AxisReading | None = None
+    input_tokens: AxisReading | None = None
+    output_tokens: AxisReading | None = None
+
+    def on(self, axis: Axis) -> AxisReading | None:
+        """The reading of one axis, if its headers were there."""
+        match axis:
+            case Axis.REQUESTS:
+                return self.requests
+            case Axis.INPUT_TOKENS:
+                return self.input_tokens
+            case Axis.OUTPUT_TOKENS:
+                return self.output_tokens

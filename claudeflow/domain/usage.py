@@ -1,0 +1,53 @@
+"""Usage: tokens by kind, as one call reported them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. The four input kinds are additive, not nested (Messages `usage`).
+
+    `split_known` is False when the API gave only the total of cache writes; then all of them are
+    booked under the longest TTL that was requested.
+    """
+
+    input_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    cache_read_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    web_searches: int = 0
+    service_tier: str = "standard"
+    speed: str = "standard"
+    inference_geo: str | None = None
+    split_known: bool = True
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All input, cached or not: what the price band is chosen by."""
+        return self.charged_input_tokens + self.cache_read_tokens
+
+    @property
+    def charged_input_tokens(self) -> int:
+        """Input that draws on the input bucket: uncached plus cache writes, not cache reads."""
+        return self.input_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one call cost, in nano-dollars, and what it would have cost without prompt caching."""
+
+    cost_nanousd: int
+    uncached_nanousd: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """The books' account of one ended call."""
+
+    usage: Usage
+    bill: Bill
+    raw_usage: bytes = field(default=b"{}")

@@ -1,0 +1,1 @@
+"""What turns a producer's words into a NewJob."""

@@ -1,0 +1,28 @@
+"""The catalog: what producers may ask for, as the configuration and the prompt folders say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from claudeflow.domain.prompt import PromptTemplate
+
+Render = Callable[[PromptTemplate, Mapping[str, Any]], Mapping[str, Any]]
+"""Template and variables → Messages body. Raises PromptError naming a missing variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What can be submitted now.
+
+    `pools` maps every model that has a price to the pool whose limits it shares;
+    `lanes` are the configured lane names, `default_lane` the one for jobs that name none.
+    """
+
+    lanes: frozenset[str]
+    default_lane: str
+    pools: Mapping[str, str]
+    prompts: Mapping[str, PromptTemplate]
+    render: Render
+    max_body_bytes: int = 32 * 1024 * 1024

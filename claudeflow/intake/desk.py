@@ -1,0 +1,74 @@
+"""The desk: what the front doors (socket, CLI) may ask of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
+from claudeflow.domain.report import Status
+from claudeflow.intake.catalog import Catalog
+
+READY_PHASE = "running"
+"""The `Status.phase` in which jobs are claimed; in every other one `/-/ready` says no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job is durable. `created` is False when its `dedupe_key` named an existing job."""
+
+    id: JobId
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list, newest first. Empty fields match everything; `before_id` pages on."""
+
+    state: JobState | None = None
+    lane: str | None = None
+    workflow: str | None = None
+    before_id: int | None = None
+    limit: int = 50
+
+
+class Desk(Protocol):
+    """What a front door may ask for. Raises only `IntakeError`s (and `StoreError` when broken)."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be asked for now: lanes, prompts, models."""
+        ...
+
+    async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        """Store all jobs in one transaction, or none. Raises QueueFull."""
+        ...
+
+    async def job(self, job_id: JobId) -> JobRecord:
+        """One job. Raises JobNotFound."""
+        ...
+
+    async def answer(self, job_id: JobId) -> bytes | None:
+        """The answer (a Message as JSON) of a succeeded job, else None. Raises JobNotFound."""
+        ...
+
+    async def wait(self, job_id: JobId, timeout_s: float) -> JobRecord:
+        """The job as soon as it will not move by itself (final or held), or as it is after `timeout_s`."""
+        ...
+
+    async def list_jobs(self, which: JobFilter) -> list[JobRecord]:
+        """Jobs, newest first."""
+        ...
+
+    async def cancel(self, job_id: JobId) -> JobRecord:
+        """Stop a queued, held or running job. Raises JobNotFound, Conflict."""
+        ...
+
+    async def retry(self, job_id: JobId) -> JobRecord:
+        """Queue a failed, cancelled, expired or held job again. Raises JobNotFound, Conflict."""
+        ...
+
+    async def status(self) -> Status:
+        """The state of lanes, pools, holds and spend."""
+        ...

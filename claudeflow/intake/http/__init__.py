@@ -1,0 +1,1 @@
+"""HTTP on the Unix socket: a skin over the intake service."""

@@ -1,0 +1,91 @@
+"""The ASGI application: routes, and the one place where exceptions become answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from claudeflow.domain.errors import IntakeError
+from claudeflow.intake.desk import Desk
+from claudeflow.intake.http.bodies import close_if_unread
+from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
+from claudeflow.intake.http.handlers import Handlers
+from claudeflow.intake.http.responses import problem_response
+from claudeflow.intake.mistakes import show
+
+Handler = Callable[[Request], Awaitable[Response]]
+OnTrouble = Callable[[Exception], None]
+
+_log = logging.getLogger(__name__)
+
+
+def log_trouble(error: Exception) -> None:
+    """Log our own failure by its type and place; messages of exceptions may quote what was asked."""
+    _log.error("request failed: %s", type(error).__name__)
+
+
+def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = log_trouble) -> ASGIApp:
+    """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
+    handlers = Handlers(desk, clock_ms)
+
+    def route(path: str, **by_method: Handler) -> Route:
+        return Route(path, _answering(by_method, on_trouble), methods=list(by_method))
+
+    app = Starlette(
+        routes=[
+            route("/v1/jobs", POST=handlers.submit, GET=handlers.list_jobs),
+            route("/v1/jobs/{job_id}", GET=handlers.job),
+            route("/v1/jobs/{job_id}/cancel", POST=handlers.cancel),
+            route("/v1/jobs/{job_id}/retry", POST=handlers.retry),
+            route("/v1/status", GET=handlers.status),
+            route("/-/healthy", GET=handlers.healthy),
+            route("/-/ready", GET=handlers.ready),
+        ],
+        exception_handlers={HTTPException: _routing_problem},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _answering(by_method: Mapping[str, Handler], on_trouble: OnTrouble) -> Handler:
+    """The handler of the request's method, with every exception turned into an answer."""
+
+    async def answer(request: Request) -> Response:
+        handler = by_method["GET" if request.method == "HEAD" else request.method]
+        try:
+            _check_acceptable(request)
+            response = await handler(request)
+        except IntakeError as error:
+            response = problem_response(error)
+        except ClientDisconnect:
+            response = Response(status_code=400)  # nobody reads it
+        except Exception as error:  # noqa: BLE001 (the last line before the wire)
+            on_trouble(error)
+            response = problem_response(InternalError("claudeflow failed to answer; its log says why"))
+        return close_if_unread(request, response)
+
+    return answer
+
+
+def _check_acceptable(request: Request) -> None:
+    accept = request.headers.get("accept")
+    if accept and not any(kind in accept for kind in ("*/*", "application/*", "json")):
+        raise NotAcceptable(f"answers are application/json, which {show(accept)} leaves out; accept it")
+
+
+async def _routing_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path = show(request.url.path)
+    if error.status_code == 405:
+        problem = MethodNotAllowed(f"{request.method} is not served at {path}; see `allow`")
+        response = problem_response(problem, headers=error.headers)
+    else:
+        response = problem_response(NotFound(f"nothing is served at {path}; docs/http.md lists what is"))
+    return close_if_unread(request, response)

@@ -1,0 +1,61 @@
+"""What can be wrong with an HTTP request before any job is looked at."""
+
+from __future__ import annotations
+
+from claudeflow.domain.errors import IntakeError
+
+
+class InvalidQuery(IntakeError):
+    """A query parameter is unknown or has a wrong value."""
+
+    code = "invalid_query"
+    http_status = 400
+
+
+class NotFound(IntakeError):
+    """Nothing is served at this path."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class MethodNotAllowed(IntakeError):
+    """The path exists, but not with this method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+
+class NotAcceptable(IntakeError):
+    """The client accepts no JSON, and there is nothing else."""
+
+    code = "not_acceptable"
+    http_status = 406
+
+
+class BodyTooLarge(IntakeError):
+    """The body, or one line of it, is larger than is read."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+class UnsupportedMediaType(IntakeError):
+    """The body is neither JSON nor NDJSON, or it is compressed."""
+
+    code = "unsupported_media_type"
+    http_status = 415
+
+
+class InternalError(IntakeError):
+    """claudeflow failed, not the caller. The log says why; the answer does not."""
+
+    code = "internal_error"
+    http_status = 500
+
+
+class NotReady(IntakeError):
+    """The daemon is starting or draining."""
+
+    code = "not_ready"
+    http_status = 503

@@ -1,0 +1,56 @@
+"""Calling the application without a socket: how the CLI works when no daemon runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.types import ASGIApp
+
+from claudeflow.intake.http.peers import login_name
+
+
+async def call(
+    app: ASGIApp, method: str, path: str, *, query: Mapping[str, str], body: bytes, content_type: str | None
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers (names in lower case) and body that the application answers.
+
+    The caller is this process's own user.
+    """
+    requests: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+    answers: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return requests.pop() if requests else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    headers = [(b"content-length", str(len(body)).encode())]
+    if content_type:
+        headers.append((b"content-type", content_type.encode("latin-1")))
+    await app(_scope(method, path, query, headers), receive, send)
+    start, *rest = answers
+    names = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+    return start["status"], names, b"".join(message.get("body", b"") for message in rest)
+
+
+def _scope(
+    method: str, path: str, query: Mapping[str, str], headers: list[tuple[bytes, bytes]]
+) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": urlencode(query).encode("ascii"),
+        "root_path": "",
+        "headers": headers,
+        "client": (login_name(os.getuid()), os.getpid()),
+        "server": None,
+    }

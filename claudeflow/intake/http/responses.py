@@ -1,0 +1,45 @@
+"""Domain values and errors → HTTP responses. Errors are RFC 9457 problems with a stable `code`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from claudeflow.domain.errors import IntakeError, InvalidJob, QueueFull
+
+_JSON = "application/json"
+_PROBLEM = "application/problem+json"
+
+
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`content` as JSON."""
+    return Response(orjson.dumps(content), status, headers, _JSON)
+
+
+def problem_response(
+    error: IntakeError, extra: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error as a problem document. `extra` adds members, `headers` what the status asks for."""
+    problem = {
+        "type": f"urn:claudeflow:problem:{error.code}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": error.http_status,
+        "code": error.code,
+        "detail": str(error),
+    }
+    if isinstance(error, InvalidJob):
+        problem["errors"] = [
+            {"field": mistake.field, "message": mistake.message} for mistake in error.mistakes
+        ]
+    if extra:
+        problem.update(extra)
+    return Response(
+        orjson.dumps(problem), error.http_status, {**_retry_after(error), **(headers or {})}, _PROBLEM
+    )
+
+
+def _retry_after(error: IntakeError) -> dict[str, str]:
+    return {"retry-after": str(error.retry_after_s)} if isinstance(error, QueueFull) else {}

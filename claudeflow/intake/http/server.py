@@ -1,0 +1,93 @@
+"""uvicorn over our own socket: without its signal handlers, its log format and its polling."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from claudeflow.intake.http.peers import PeerProtocol
+
+_MOST_HEADER_BYTES = 16 * 1024
+
+
+class StopRequest(Protocol):
+    """An event that someone sets: asyncio's or anyio's."""
+
+    async def wait(self) -> object:
+        """Return once it is set."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How patient the server is.
+
+    `keep_alive_s`: how long an idle connection stays open. `grace_s`: how long requests that are
+    being answered may still take after the stop.
+    """
+
+    keep_alive_s: int = 75
+    grace_s: int = 5
+
+
+async def serve(
+    app: ASGIApp, sock: socket.socket, stop: StopRequest, settings: ServerSettings | None = None
+) -> None:
+    """Answer requests on a listening socket until `stop` is set, then end within about `grace_s`.
+
+    Cancelling it closes all connections at once. The socket is closed in either case.
+    """
+    chosen = settings or ServerSettings()
+    config = uvicorn.Config(
+        app,
+        http=PeerProtocol,
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
+        timeout_keep_alive=chosen.keep_alive_s,
+        timeout_graceful_shutdown=chosen.grace_s,
+    )
+    server = _Server(config, stop)
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        server.abort()
+        sock.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that waits for an event; uvicorn's own looks at a flag ten times a second."""
+
+    def __init__(self, config: uvicorn.Config, stop: StopRequest) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the daemon."""
+        yield
+
+    async def main_loop(self) -> None:
+        """Wait for the end; there is no date header to keep up and no limit to watch."""
+        await self._stop.wait()
+
+    def abort(self) -> None:
+        """Drop what is left: the listening servers and every connection."""
+        for server in getattr(self, "servers", ()):
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()

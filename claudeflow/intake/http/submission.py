@@ -1,0 +1,94 @@
+"""Many jobs in one request: NDJSON, all or nothing, or with `partial` whatever is good."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from claudeflow.domain.errors import InvalidJob, Mistake
+from claudeflow.domain.job import JobId, NewJob
+from claudeflow.intake.desk import Desk, Submitted
+from claudeflow.intake.http.bodies import Line
+
+CHUNK_JOBS = 500
+_MOST_ERRORS = 1_000
+
+Parse = Callable[[bytes], NewJob]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the lines so far: each up to `settled_lines` is stored, or refused in `errors`."""
+
+    ids: list[JobId] = field(default_factory=list)
+    created: int = 0
+    wrong_lines: int = 0
+    settled_lines: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, stored: list[Submitted], last_line: int) -> None:
+        """Count jobs that are durable now; `last_line` is the last one read."""
+        self.settled_lines = last_line
+        self.ids += [one.id for one in stored]
+        self.created += sum(one.created for one in stored)
+
+    def refuse(self, line: int, mistakes: list[Mistake]) -> None:
+        """Count a line that is no job. Only the first 1,000 mistakes are kept."""
+        self.wrong_lines += 1
+        for mistake in mistakes[: _MOST_ERRORS - len(self.errors)]:
+            self.errors.append({"line": line, "field": mistake.field, "message": mistake.message})
+
+    def to_json(self) -> dict[str, Any]:
+        """The public form."""
+        return {
+            "submitted": self.created,
+            "existing": len(self.ids) - self.created,
+            "refused": self.wrong_lines,
+            "settled_lines": self.settled_lines,
+            "ids": self.ids,
+            "errors": self.errors,
+        }
+
+
+async def submit_all(desk: Desk, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:
+    """Check every line, then store all jobs at once; one wrong line and none is stored."""
+    jobs: list[NewJob] = []
+    number = 0
+    async for line in lines:
+        number = line.number
+        job = _parse_line(line, parse, tally)
+        if tally.wrong_lines:
+            jobs.clear()
+        elif job:
+            jobs.append(job)
+    if jobs:
+        tally.add(await desk.submit(jobs), number)
+
+
+async def submit_good_ones(desk: Desk, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:
+    """Store the jobs that are right as they come in, 500 at once; wrong lines are only counted."""
+    jobs: list[NewJob] = []
+    number = 0
+    async for line in lines:
+        number = line.number
+        job = _parse_line(line, parse, tally)
+        if job:
+            jobs.append(job)
+        if len(jobs) == CHUNK_JOBS:
+            tally.add(await desk.submit(jobs), number)
+            jobs = []
+    tally.add(await desk.submit(jobs) if jobs else [], number)
+
+
+def _parse_line(line: Line, parse: Parse, tally: Tally) -> NewJob | None:
+    if line.text is None:
+        tally.refuse(
+            line.number, [Mistake("body", "the line is longer than one job may be; send less in it")]
+        )
+        return None
+    try:
+        return parse(line.text)
+    except InvalidJob as error:
+        tally.refuse(line.number, error.mistakes)
+        return None

@@ -1,0 +1,65 @@
+"""Domain values → the public JSON of jobs and status. docs/http.md lists every field."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from claudeflow.domain.hold import Hold
+from claudeflow.domain.job import JobRecord
+from claudeflow.domain.report import Status
+from claudeflow.intake.times import write_time
+
+
+def record_to_json(record: JobRecord) -> dict[str, Any]:
+    """A job as producers see it. Times are RFC 3339 in UTC, money is nano-dollars."""
+    return {
+        "id": record.id,
+        "state": record.state.value,
+        "lane": record.lane,
+        "workflow": record.workflow,
+        "model": record.model,
+        "priority": record.priority,
+        "submitted_at": write_time(record.submitted_ms),
+        "not_before": write_time(record.not_before_ms or None),
+        "deadline": write_time(record.deadline_ms),
+        "started_at": write_time(record.started_ms),
+        "finished_at": write_time(record.finished_ms),
+        "attempts": record.attempts,
+        "tries": record.tries,
+        "crash_count": record.crash_count,
+        "wait_reason": record.wait_reason,
+        "stop_reason": record.stop_reason,
+        "error": asdict(record.error) if record.error else None,
+        "cost_nanousd": record.cost_nanousd,
+        "prompt": asdict(record.prompt) if record.prompt else None,
+        "dedupe_key": record.dedupe_key,
+        "metadata": dict(record.metadata),
+        "submitted_by": record.submitted_by,
+    }
+
+
+def status_to_json(status: Status) -> dict[str, Any]:
+    """The daemon's state as `status` shows it. Durations are seconds, money is nano-dollars."""
+    return {
+        "version": status.version,
+        "instance": status.instance,
+        "phase": status.phase,
+        "started_at": write_time(status.started_ms),
+        "now": write_time(status.now_ms),
+        "lanes": [asdict(lane) for lane in status.lanes],
+        "pools": [asdict(pool) for pool in status.pools],
+        "holds": [_hold_to_json(hold) for hold in status.holds],
+        "spend": asdict(status.spend),
+    }
+
+
+def _hold_to_json(hold: Hold) -> dict[str, Any]:
+    return {
+        "scope": str(hold.scope),
+        "cause": hold.cause.value,
+        "reason": hold.reason,
+        "since": write_time(hold.since_ms),
+        "probe_at": write_time(hold.probe_at_ms),
+        "way_out": hold.way_out,
+    }

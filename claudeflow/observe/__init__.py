@@ -1,0 +1,1 @@
+"""Listeners on the event stream, and renderers."""

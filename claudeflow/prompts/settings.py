@@ -1,0 +1,65 @@
+"""The keys of a prompt.toml, and what each may hold."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """A checked prompt.toml. Empty means: the default lane, and the folder's name as `workflow`."""
+
+    model: str
+    max_tokens: int
+    effort: str | None = None
+    lane: str = ""
+    workflow: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    accepts: Callable[[Any], bool]
+    allowed: str
+    required: bool = False
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_positive_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+_RULES: Mapping[str, _Rule] = {
+    "model": _Rule(_is_name, 'a model id such as "claude-sonnet-5-5"', required=True),
+    "max_tokens": _Rule(_is_positive_int, "a whole number from 1", required=True),
+    "effort": _Rule(lambda value: value in EFFORTS, f"one of {', '.join(EFFORTS)}"),
+    "lane": _Rule(_is_name, "a lane's name; without the key, the default lane"),
+    "workflow": _Rule(_is_name, "a workflow's name; without the key, the folder's name"),
+}
+
+
+def settings_mistakes(table: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a parsed prompt.toml; each names the key, what was found, what is allowed."""
+    unknown = [
+        f"{key}: unknown key, found {reprlib.repr(value)}; allowed: {', '.join(_RULES)}"
+        for key, value in table.items()
+        if key not in _RULES
+    ]
+    missing = [
+        f"{key}: missing; allowed: {rule.allowed}"
+        for key, rule in _RULES.items()
+        if rule.required and key not in table
+    ]
+    wrong = [
+        f"{key}: found {reprlib.repr(table[key])}; allowed: {rule.allowed}"
+        for key, rule in _RULES.items()
+        if key in table and not rule.accepts(table[key])
+    ]
+    return unknown + missing + wrong

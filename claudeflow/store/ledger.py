@@ -1,0 +1,143 @@
+"""The ledger: how a call's end, its attempt and its job's fate are written, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from claudeflow.domain.attempt import Reply
+from claudeflow.domain.job import Job, JobError, JobState
+from claudeflow.domain.report import Spend
+from claudeflow.domain.usage import Bill
+from claudeflow.store.rows import INLINE_BYTES, error_to_json
+from claudeflow.store.statements import SQL
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended. `bill` is None when only the other side knows what it cost."""
+
+    outcome: str
+    reply: Reply
+    bill: Bill | None
+    error: JobError | None
+    used_attempt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The job ends."""
+
+    state: JobState
+    stop_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """The job goes back to the queue, not before `not_before_ms` (0: at once)."""
+
+    reason: str
+    not_before_ms: int = 0
+
+
+def record(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Finish | Requeue, now_ms: int) -> bool:
+    """Write call, attempt, answer and state. False when the lease was lost: then only the call is booked."""
+    _end_call(raw, job.call_id, end, now_ms)
+    moved = (
+        _finish(raw, job, end, fate, now_ms) if isinstance(fate, Finish) else _requeue(raw, job, end, fate)
+    )
+    if moved:
+        _add_attempt(raw, job, end, now_ms)
+    return moved
+
+
+def _end_call(raw: sqlite3.Connection, call_id: int, end: CallEnd, now_ms: int) -> None:
+    reply, bill = end.reply, end.bill
+    common = {
+        "id": call_id,
+        "now_ms": now_ms,
+        "outcome": end.outcome,
+        "http_status": reply.http_status,
+        "request_id": reply.request_id,
+    }
+    if bill is None:
+        raw.execute(SQL.close_call_unknown, common)
+        return
+    usage = reply.usage
+    raw.execute(
+        SQL.settle_call,
+        common
+        | {
+            "cost_nanousd": bill.cost_nanousd,
+            "uncached_nanousd": bill.uncached_nanousd,
+            "input_tokens": usage.input_tokens,
+            "cache_write_5m_tokens": usage.cache_write_5m_tokens,
+            "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+            "cache_read_tokens": usage.cache_read_tokens,
+            "output_tokens": usage.output_tokens,
+            "thinking_tokens": usage.thinking_tokens,
+            "raw_usage": reply.raw_usage.decode(),
+        },
+    )
+
+
+def _finish(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Finish, now_ms: int) -> bool:
+    answer = end.reply.message if fate.state is JobState.SUCCEEDED else None
+    inline = answer is None or len(answer) <= INLINE_BYTES
+    moved = raw.execute(
+        SQL.finish_job,
+        {
+            "id": job.id,
+            "token": job.lease.token,
+            "state": fate.state,
+            "now_ms": now_ms,
+            "stop_reason": fate.stop_reason,
+            "error": error_to_json(end.error),
+            "answer": answer if inline else None,
+            "used_attempt": end.used_attempt,
+            "cost_nanousd": end.bill.cost_nanousd if end.bill else 0,
+        },
+    ).rowcount
+    if moved and not inline:
+        raw.execute(SQL.insert_blob, {"job_id": job.id, "part": "answer", "data": answer})
+    return moved == 1
+
+
+def _requeue(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Requeue) -> bool:
+    moved = raw.execute(
+        SQL.requeue_job,
+        {
+            "id": job.id,
+            "token": job.lease.token,
+            "due": fate.not_before_ms == 0,
+            "not_before_ms": fate.not_before_ms,
+            "wait_reason": fate.reason,
+            "used_attempt": end.used_attempt,
+            "error": error_to_json(end.error),
+            "cost_nanousd": end.bill.cost_nanousd if end.bill else 0,
+        },
+    ).rowcount
+    return moved == 1
+
+
+def _add_attempt(raw: sqlite3.Connection, job: Job, end: CallEnd, now_ms: int) -> None:
+    raw.execute(
+        SQL.insert_attempt,
+        {
+            "job_id": job.id,
+            "number": job.tries,
+            "call_id": job.call_id,
+            "outcome": end.outcome,
+            "used_attempt": end.used_attempt,
+            "now_ms": now_ms,
+            "cost_nanousd": end.bill.cost_nanousd if end.bill else 0,
+            "error": error_to_json(end.error),
+        },
+    )
+
+
+def spend(raw: sqlite3.Connection) -> Spend:
+    """What the books say: settled to the nano-dollar, unknown calls bounded above."""
+    cost, uncached, calls = raw.execute(SQL.settled_spend).fetchone()
+    unknown, bound = raw.execute(SQL.unsettled_spend, {"state": "unknown"}).fetchone()
+    return Spend(cost, uncached, calls, unknown, bound)

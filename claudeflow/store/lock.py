@@ -1,0 +1,42 @@
+"""The instance lock: one daemon (or one command) per store."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from claudeflow.domain.errors import StoreError, StoreLocked
+
+
+@contextmanager
+def instance_lock(store: Path) -> Iterator[None]:
+    """Hold the store exclusively. The kernel frees the lock when the process dies, however it dies.
+
+    Raises StoreLocked naming the owner's process id. A lock file beside the store is used, as
+    POSIX locks on the store itself would interfere with SQLite's own.
+    """
+    path = store.with_name(store.name + ".lock")
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        raise
+    except OSError as problem:
+        raise StoreError(f"{path}: {problem.strerror}; check the folder and its owner") from problem
+    try:
+        _take(handle, store)
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, store: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+        raise StoreLocked(f"{store} is in use by process {owner}") from problem

@@ -1,0 +1,221 @@
+-- Every statement of the store. `-- name:` begins one; the line after it says what it is for.
+
+-- name: insert_job
+-- A new job. An existing (workflow, dedupe_key) makes it a no-op.
+INSERT INTO jobs (due, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, max_tokens,
+                  input_bytes, prefix, prompt_name, prompt_version, dedupe_key, metadata, traceparent,
+                  submitted_by, wait_reason, body)
+VALUES (:due, :lane, :workflow, :model, :priority, :submitted_ms, :not_before_ms, :deadline_ms, :max_tokens,
+        :input_bytes, :prefix, :prompt_name, :prompt_version, :dedupe_key, :metadata, :traceparent,
+        :submitted_by, :wait_reason, :body)
+ON CONFLICT (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
+RETURNING id;
+
+-- name: job_by_dedupe_key
+-- The job that a workflow submitted under this key.
+SELECT id FROM jobs WHERE workflow = :workflow AND dedupe_key = :dedupe_key;
+
+-- name: count_queued_up_to
+-- How many jobs wait in a lane, counted no further than :limit.
+SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'queued' AND lane = :lane LIMIT :limit);
+
+-- name: insert_blob
+-- A body or an answer that is too large for its job's row.
+INSERT OR REPLACE INTO blobs (job_id, part, data) VALUES (:job_id, :part, :data);
+
+-- name: blob
+-- A large body or answer.
+SELECT data FROM blobs WHERE job_id = :job_id AND part = :part;
+
+-- name: insert_prompt_version
+-- The stable part of a template, once per version.
+INSERT INTO prompt_versions (version, name, template, first_used_ms)
+VALUES (:version, :name, :template, :now_ms) ON CONFLICT (version) DO NOTHING;
+
+-- name: prompt_version
+-- A template as it was when its jobs were submitted.
+SELECT template FROM prompt_versions WHERE version = :version;
+
+-- name: flow_head
+-- The first due jobs of one workflow and model in one lane: priority first, then age.
+SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix
+FROM jobs
+WHERE state = 'queued' AND due = 1 AND lane = :lane AND workflow = :workflow AND model = :model
+ORDER BY priority DESC, id LIMIT :limit;
+
+-- name: due_flows
+-- How many due jobs each flow has: read once, at start.
+SELECT lane, workflow, model, count(*) FROM jobs WHERE state = 'queued' AND due = 1 GROUP BY lane, workflow, model;
+
+-- name: open_call
+-- A call, written before it leaves.
+INSERT INTO calls (pool, model, owner, opened_ms, reserved_nanousd)
+VALUES (:pool, :model, :owner, :now_ms, :reserved_nanousd);
+
+-- name: lease_job
+-- A queued job becomes running under the lease of call :token.
+UPDATE jobs SET state = 'running', lease_token = :token, lease_owner = :owner, lease_until_ms = :lease_until_ms,
+       first_attempt_ms = coalesce(first_attempt_ms, :now_ms), started_ms = coalesce(started_ms, :now_ms),
+       tries = tries + 1, wait_reason = NULL
+WHERE id = :id AND state = 'queued' AND due = 1
+RETURNING max_tokens, body, prompt_name, prompt_version, first_attempt_ms, attempts, tries, traceparent;
+
+-- name: drop_call
+-- A call whose job was not to be had after all: it never left.
+DELETE FROM calls WHERE id = :id AND state = 'open';
+
+-- name: renew_leases
+-- All leases of this process, at once.
+UPDATE jobs SET lease_until_ms = :lease_until_ms WHERE state = 'running' AND lease_owner = :owner;
+
+-- name: settle_call
+-- A call's end, with what it drew and cost.
+UPDATE calls SET state = 'settled', ended_ms = :now_ms, outcome = :outcome, http_status = :http_status,
+       request_id = :request_id, cost_nanousd = :cost_nanousd, uncached_nanousd = :uncached_nanousd,
+       input_tokens = :input_tokens, cache_write_5m_tokens = :cache_write_5m_tokens,
+       cache_write_1h_tokens = :cache_write_1h_tokens, cache_read_tokens = :cache_read_tokens,
+       output_tokens = :output_tokens, thinking_tokens = :thinking_tokens, raw_usage = :raw_usage
+WHERE id = :id AND state = 'open';
+
+-- name: close_call_unknown
+-- A call whose cost only the other side knows: at most what was reserved.
+UPDATE calls SET state = 'unknown', ended_ms = :now_ms, outcome = :outcome, http_status = :http_status,
+       request_id = :request_id
+WHERE id = :id AND state = 'open';
+
+-- name: insert_attempt
+-- One try at a job and what came of it.
+INSERT INTO attempts (job_id, number, call_id, outcome, used_attempt, ended_ms, cost_nanousd, error)
+VALUES (:job_id, :number, :call_id, :outcome, :used_attempt, :now_ms, :cost_nanousd, :error);
+
+-- name: finish_job
+-- A running job's final state. Only the holder of the lease may write it.
+UPDATE jobs SET state = :state, finished_ms = :now_ms, lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL,
+       attempts = attempts + :used_attempt, stop_reason = :stop_reason, error = :error, answer = :answer,
+       cost_nanousd = cost_nanousd + :cost_nanousd
+WHERE id = :id AND state = 'running' AND lease_token = :token;
+
+-- name: requeue_job
+-- A running job goes back to the queue. Only the holder of the lease may write it.
+UPDATE jobs SET state = 'queued', due = :due, not_before_ms = :not_before_ms, wait_reason = :wait_reason,
+       lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL, attempts = attempts + :used_attempt,
+       error = :error, cost_nanousd = cost_nanousd + :cost_nanousd
+WHERE id = :id AND state = 'running' AND lease_token = :token;
+
+-- name: fail_queued_job
+-- A job that can never run.
+UPDATE jobs SET state = 'failed', finished_ms = :now_ms, error = :error, wait_reason = NULL
+WHERE id = :id AND state = 'queued';
+
+-- name: wake_due_jobs
+-- Waiting jobs whose time has come.
+UPDATE jobs SET due = 1 WHERE id IN
+  (SELECT id FROM jobs WHERE state = 'queued' AND due = 0 AND not_before_ms <= :now_ms
+   ORDER BY not_before_ms LIMIT :limit)
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix;
+
+-- name: next_waking
+-- When the next waiting job becomes due.
+SELECT min(not_before_ms) FROM jobs WHERE state = 'queued' AND due = 0;
+
+-- name: expire_jobs
+-- Queued jobs whose deadline has passed.
+UPDATE jobs SET state = 'expired', finished_ms = :now_ms, wait_reason = NULL, error = :error
+WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND deadline_ms IS NOT NULL AND deadline_ms <= :now_ms
+             ORDER BY deadline_ms LIMIT :limit)
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix, due;
+
+-- name: job
+-- One job without payload.
+SELECT id, state, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, started_ms, finished_ms,
+       attempts, tries, crash_count, wait_reason, stop_reason, error, cost_nanousd, prompt_name, prompt_version,
+       dedupe_key, metadata, submitted_by
+FROM jobs WHERE id = :id;
+
+-- name: list_jobs
+-- Jobs, newest first.
+SELECT id, state, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, started_ms, finished_ms,
+       attempts, tries, crash_count, wait_reason, stop_reason, error, cost_nanousd, prompt_name, prompt_version,
+       dedupe_key, metadata, submitted_by
+FROM jobs
+WHERE id < :before_id AND (:state IS NULL OR state = :state) AND (:lane IS NULL OR lane = :lane)
+  AND (:workflow IS NULL OR workflow = :workflow)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: answer
+-- The answer in the job's row, if it is small.
+SELECT state, answer FROM jobs WHERE id = :id;
+
+-- name: cancel_job
+-- A job that is not running is cancelled at once.
+UPDATE jobs SET state = 'cancelled', finished_ms = :now_ms, wait_reason = NULL, error = :error
+WHERE id = :id AND state IN ('queued', 'held')
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix;
+
+-- name: revive_job
+-- A job that ended without success, or was parked, is queued again with a fresh retry window.
+UPDATE jobs SET state = 'queued', due = 1, not_before_ms = 0, finished_ms = NULL, error = NULL, stop_reason = NULL,
+       wait_reason = NULL, attempts = 0, crash_count = 0, first_attempt_ms = NULL, deadline_ms = NULL
+WHERE id = :id AND state IN ('failed', 'cancelled', 'expired', 'held')
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix;
+
+-- name: orphans
+-- Jobs that a dead process left running.
+SELECT id, lease_token, tries, crash_count FROM jobs WHERE state = 'running';
+
+-- name: requeue_orphan
+-- A dead process's job: queued again, or held when it was there at too many crashes.
+UPDATE jobs SET state = :state, due = 1, crash_count = crash_count + 1, wait_reason = :wait_reason,
+       lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL
+WHERE id = :id AND state = 'running';
+
+-- name: open_calls
+-- Calls that a dead process left open.
+SELECT id FROM calls WHERE state = 'open';
+
+-- name: put_hold
+-- A scope may not go out.
+INSERT INTO holds (scope, cause, reason, since_ms, probe_at_ms)
+VALUES (:scope, :cause, :reason, :since_ms, :probe_at_ms)
+ON CONFLICT (scope) DO UPDATE SET cause = excluded.cause, reason = excluded.reason, probe_at_ms = excluded.probe_at_ms;
+
+-- name: drop_hold
+-- A scope may go out again.
+DELETE FROM holds WHERE scope = :scope;
+
+-- name: holds
+-- Every hold.
+SELECT scope, cause, reason, since_ms, probe_at_ms FROM holds ORDER BY since_ms;
+
+-- name: put_memory
+-- Something learned.
+INSERT INTO memory (name, value, saved_ms) VALUES (:name, :value, :now_ms)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, saved_ms = excluded.saved_ms;
+
+-- name: memory
+-- Everything learned.
+SELECT name, value FROM memory;
+
+-- name: queue_by_lane
+-- How many jobs wait in each lane, and the oldest of them.
+SELECT q.lane, q.n, j.submitted_ms
+FROM (SELECT lane, count(*) AS n, min(id) AS oldest FROM jobs WHERE state = 'queued' GROUP BY lane) AS q
+JOIN jobs AS j ON j.id = q.oldest;
+
+-- name: running_by_lane
+-- How many jobs run in each lane.
+SELECT lane, count(*) FROM jobs WHERE state = 'running' GROUP BY lane;
+
+-- name: settled_spend
+-- Everything in the books.
+SELECT coalesce(sum(cost_nanousd), 0), coalesce(sum(uncached_nanousd), 0), count(*) FROM calls WHERE state = 'settled';
+
+-- name: unsettled_spend
+-- Calls whose cost is not known: how many, and at most how much.
+SELECT count(*), coalesce(sum(reserved_nanousd), 0) FROM calls WHERE state = :state;
+
+-- name: job_attempts
+-- A job's tries, the first one first.
+SELECT a.number, a.call_id, a.outcome, a.used_attempt, a.ended_ms, a.cost_nanousd, a.error, c.request_id, c.http_status,
+       c.state, c.input_tokens, c.cache_write_5m_tokens, c.cache_write_1h_tokens, c.cache_read_tokens, c.output_tokens
+FROM attempts AS a JOIN calls AS c ON c.id = a.call_id WHERE a.job_id = :job_id ORDER BY a.number;

@@ -1,0 +1,67 @@
+"""Recovery: what a starting daemon does with what a dead one left behind, under the instance lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from claudeflow.domain.job import JobState
+from claudeflow.store.statements import SQL
+
+CRASHES_TO_HOLD = 3
+"""A job that was running at this many crashes may be their cause: a person must look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was found: jobs requeued and held, calls whose cost stays unknown."""
+
+    requeued: int
+    held: int
+    unknown_calls: int
+
+
+def recover(raw: sqlite3.Connection, now_ms: int) -> Recovered:
+    """Requeue every running job at once and close every open call as unknown. Safe to repeat."""
+    requeued = held = 0
+    for job_id, token, tries, crashes in raw.execute(SQL.orphans).fetchall():
+        poison = crashes + 1 >= CRASHES_TO_HOLD
+        held, requeued = held + poison, requeued + (not poison)
+        raw.execute(
+            SQL.requeue_orphan,
+            {
+                "id": job_id,
+                "state": JobState.HELD if poison else JobState.QUEUED,
+                "wait_reason": f"the daemon died {crashes + 1} times while it ran"
+                if poison
+                else "the daemon died",
+            },
+        )
+        raw.execute(
+            SQL.insert_attempt,
+            {
+                "job_id": job_id,
+                "number": tries,
+                "call_id": token,
+                "outcome": "crashed",
+                "used_attempt": 0,
+                "now_ms": now_ms,
+                "cost_nanousd": 0,
+                "error": None,
+            },
+        )
+    return Recovered(requeued, held, _close_open_calls(raw, now_ms))
+
+
+def _close_open_calls(raw: sqlite3.Connection, now_ms: int) -> int:
+    calls = raw.execute(SQL.open_calls).fetchall()
+    for (call_id,) in calls:
+        unknown = {
+            "id": call_id,
+            "now_ms": now_ms,
+            "outcome": "crashed",
+            "http_status": None,
+            "request_id": None,
+        }
+        raw.execute(SQL.close_call_unknown, unknown)
+    return len(calls)

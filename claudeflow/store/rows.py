@@ -1,0 +1,63 @@
+"""Rows ↔ domain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, PromptRef
+
+INLINE_BYTES = 8 * 1024
+"""Bodies and answers up to this size live in the job's row: every UPDATE rewrites the whole row."""
+
+Row = tuple[Any, ...]
+
+
+def candidate_from(row: Row) -> Candidate:
+    """The columns of `flow_head`, in order."""
+    return Candidate(JobId(row[0]), *row[1:10])
+
+
+def error_to_json(error: JobError | None) -> str | None:
+    """A job's error as its row keeps it."""
+    return None if error is None else orjson.dumps(error).decode()
+
+
+def error_from_json(text: str | None) -> JobError | None:
+    """The reverse of `error_to_json`."""
+    return None if text is None else JobError(**orjson.loads(text))
+
+
+def record_from(row: Row) -> JobRecord:
+    """The columns of `job`, in order."""
+    plain: dict[str, Any] = dict(zip(_PLAIN_COLUMNS, row[2:16], strict=True))
+    return JobRecord(
+        id=JobId(row[0]),
+        state=JobState(row[1]),
+        error=error_from_json(row[16]),
+        cost_nanousd=row[17],
+        prompt=PromptRef(row[18], row[19]) if row[18] is not None else None,
+        dedupe_key=row[20],
+        metadata=orjson.loads(row[21]),
+        submitted_by=row[22],
+        **plain,
+    )
+
+
+_PLAIN_COLUMNS = (
+    "lane",
+    "workflow",
+    "model",
+    "priority",
+    "submitted_ms",
+    "not_before_ms",
+    "deadline_ms",
+    "started_ms",
+    "finished_ms",
+    "attempts",
+    "tries",
+    "crash_count",
+    "wait_reason",
+    "stop_reason",
+)

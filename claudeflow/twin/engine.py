@@ -1,0 +1,252 @@
+"""The twin itself: it answers one parsed request after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+from claudeflow.twin import catalogue
+from claudeflow.twin.billing import Invoice
+from claudeflow.twin.bodies import EventStream, stream_pieces
+from claudeflow.twin.chance import Chance
+from claudeflow.twin.clock import Clock, LoopClock
+from claudeflow.twin.envelope import Envelope
+from claudeflow.twin.errors import ApiError, ConnectionDropped
+from claudeflow.twin.fault_answers import fault_error, html_page
+from claudeflow.twin.faults import NO_MISHAP, Fault, FaultScript, Mishap
+from claudeflow.twin.generation import Generation
+from claudeflow.twin.organization import Organization
+from claudeflow.twin.prefix import read_prefix
+from claudeflow.twin.request import (
+    MessageRequest,
+    check_prompt,
+    read_body,
+    read_model,
+    read_request,
+    read_version,
+)
+from claudeflow.twin.settings import TwinSettings, takes_time
+from claudeflow.twin.stats import DROPPED, CallLine, Stats
+from claudeflow.twin.tiers import Limits
+from claudeflow.twin.wire import HttpAnswer, HttpCall, Visit
+
+_Handler = Callable[[HttpCall, Visit], Coroutine[Any, Any, HttpAnswer]]
+_MODELS_PATH = "/v1/models"
+
+
+class Twin:
+    """A simulated Claude API for one organisation.
+
+    `handle` answers one request. It raises ConnectionDropped where the real connection would break,
+    and notices by cancellation that a client went away. Not for use by several threads.
+    """
+
+    def __init__(self, settings: TwinSettings | None = None, clock: Clock | None = None) -> None:
+        self.settings = settings or TwinSettings()
+        self._clock: Clock = clock or LoopClock(self.settings.epoch_s)
+        self._envelope = Envelope(self.settings, self._clock)
+        self._handlers: dict[tuple[str, str], _Handler] = {
+            ("POST", "/v1/messages"): self._messages,
+            ("POST", "/v1/messages/count_tokens"): self._count_tokens,
+            ("GET", _MODELS_PATH): self._models,
+        }
+        self._numbers = count(1)
+        self._salt = f"{Chance(self.settings.seed, b'request ids').below(10**8):08d}"
+        self._last_now = 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, and go back to the settings' own fault script."""
+        self._organization = Organization(self.settings)
+        self._install(self.settings.faults, None)
+
+    def start(self) -> None:
+        """Start the twin's time now instead of with the first request."""
+        self._open(self._now())
+
+    def invoice(self) -> Invoice:
+        """Everything billed so far."""
+        return self._organization.invoice
+
+    def calls(self) -> list[CallLine]:
+        """A line for each message call that has ended."""
+        return self._organization.recorder.lines
+
+    def stats(self) -> Stats:
+        """Counters and the levels of all buckets."""
+        organization = self._organization
+        levels = organization.levels(self._now_or_last())
+        return organization.recorder.snapshot(organization.invoice.total_nanousd, levels)
+
+    def replace_faults(self, faults: tuple[Fault, ...]) -> None:
+        """Put another fault script in force; its time and its calls count from now."""
+        self._install(faults, self._now_or_last())
+
+    def change_limits(self, limits: Limits) -> None:
+        """Put other limits in force for every pool, as when a tier changes."""
+        self._organization.change_limits(limits, self._now())
+
+    def consume(
+        self, model: str, *, requests: int = 0, input_tokens: int = 0, output_tokens: int = 0
+    ) -> None:
+        """Draw on the limits of a model's pool as another consumer of the same organisation does."""
+        now = self._now()
+        pool = self._organization.pool(read_model({"model": model}), now)
+        pool.requests.take(requests, now)
+        pool.input.take(input_tokens, now)
+        pool.output.take(output_tokens, now)
+
+    async def handle(self, call: HttpCall) -> HttpAnswer:
+        """Answer one request of the API. Raises ConnectionDropped."""
+        now = self._now()
+        self._open(now)
+        request_id = f"req_011C{self._salt}{next(self._numbers):012d}"
+        visit = Visit(request_id, now, self._clock.epoch() - now)
+        try:
+            self._authorize(call)
+            return await self._handler(call)(call, visit)
+        except ApiError as error:
+            return self._envelope.error(error, visit, NO_MISHAP)
+
+    def _handler(self, call: HttpCall) -> _Handler:
+        handler = self._handlers.get((call.method, call.path))
+        if handler is not None:
+            return handler
+        if call.method == "GET" and call.path.startswith(f"{_MODELS_PATH}/"):
+            return self._model
+        if any(path == call.path for _, path in self._handlers):
+            raise ApiError(405, "Method Not Allowed")
+        raise ApiError(404, "Not Found")
+
+    def _authorize(self, call: HttpCall) -> None:
+        key = call.headers.get("x-api-key")
+        if key is None:
+            scheme, _, token = call.headers.get("authorization", "").partition(" ")
+            key = token if scheme.lower() == "bearer" else None
+        if not key:
+            raise ApiError(401, "x-api-key header is required")
+        if self.settings.keys and key not in self.settings.keys:
+            raise ApiError(401, "invalid x-api-key")
+
+    async def _messages(self, call: HttpCall, visit: Visit) -> HttpAnswer:
+        self._organization.recorder.arrived(visit.now)
+        model, fate = "", NO_MISHAP
+        try:
+            request = read_request(read_body(call.body), call.headers)
+            model = request.model.id
+            fate = self._script.fate(request.model.names, visit.now)
+            if fate.answer is not None:
+                return await self._mishap(fate.answer, request, visit)
+            return await self._serve(request, visit, fate)
+        except ApiError as error:
+            self._note(visit, model, error.status, error.code or error.message)
+            return self._envelope.error(error, visit, fate)
+
+    async def _serve(self, request: MessageRequest, visit: Visit, fate: Mishap) -> HttpAnswer:
+        prefix = read_prefix(request.body, request.model, request.workspace)
+        window = request.model.context_tokens
+        if prefix.total_tokens > window:
+            raise ApiError(400, f"prompt is too long: {prefix.total_tokens} tokens > {window} maximum")
+        if fate.body is not None and fate.body.kind == "stream_error" and not request.stream:
+            raise fault_error(fate.body)
+        generation = self._organization.admit(request, prefix, visit, fate)
+        return await (self._stream(generation) if request.stream else self._plain(generation))
+
+    async def _plain(self, generation: Generation) -> HttpAnswer:
+        order = generation.order
+        try:
+            await self._wait_for_first_token(generation)
+            seconds = order.pace.seconds_for(order.reply.tokens)
+            if seconds > 0.0:
+                generation.begin_draw(self._now())
+                await self._clock.sleep(seconds)
+            fault = order.mishap.body
+            if fault is not None and fault.kind == "stall":
+                await self._clock.sleep(fault.for_s)
+                generation.interrupt(self._now())
+                raise ConnectionDropped
+            generation.finish(self._now())
+        finally:
+            generation.abandon(self._now())
+        return self._envelope.message(generation)
+
+    async def _stream(self, generation: Generation) -> HttpAnswer:
+        order, settings = generation.order, self.settings
+        begun = False
+        try:
+            await self._wait_for_first_token(generation)
+            begun = True
+        finally:
+            if not begun:
+                generation.abandon(self._now())
+        headers = self._envelope.stream_headers(generation)
+        if order.pace.tokens_per_s == 0.0 and order.mishap.body is None and order.mishap.gap_s == 0.0:
+            pieces = stream_pieces(generation, settings.tokens_per_event)
+            body = b"".join([piece.data for piece in pieces])
+            generation.finish(self._now())
+            return HttpAnswer(200, headers, body)
+        stream = EventStream(generation, self._clock, settings.tokens_per_event, settings.ping_interval_s)
+        return HttpAnswer(200, headers, stream)
+
+    async def _wait_for_first_token(self, generation: Generation) -> None:
+        if generation.order.pace.ttft_s > 0.0:
+            await self._clock.sleep(generation.order.pace.ttft_s)
+        generation.begin(self._now())
+
+    async def _mishap(self, fault: Fault, request: MessageRequest, visit: Visit) -> HttpAnswer:
+        model, organization = request.model, self._organization
+        if fault.kind in ("silent", "conn_reset"):
+            self._note(visit, model.id, DROPPED, fault.kind)
+            if fault.kind == "silent":
+                await self._clock.sleep(fault.for_s)
+            raise ConnectionDropped
+        pool = organization.pool(model, visit.now, fast=request.fast)
+        organization.count_early(pool, visit.now)
+        if fault.kind == "error_502_html":
+            self._note(visit, model.id, 502, fault.kind)
+            return html_page(visit)
+        error = fault_error(fault)
+        if error.retry_after_s is not None:
+            organization.close(pool, error.retry_after_s, visit.now)
+        raise error
+
+    async def _count_tokens(self, call: HttpCall, visit: Visit) -> HttpAnswer:
+        read_version(call.headers)
+        body = read_body(call.body)
+        model = read_model(body)
+        check_prompt(body, model)
+        self._organization.admit_count(visit.now)
+        return self._envelope.json({"input_tokens": read_prefix(body, model, "").total_tokens}, visit)
+
+    async def _models(self, call: HttpCall, visit: Visit) -> HttpAnswer:
+        read_version(call.headers)
+        return self._envelope.json(catalogue.page(call.query), visit)
+
+    async def _model(self, call: HttpCall, visit: Visit) -> HttpAnswer:
+        read_version(call.headers)
+        return self._envelope.json(catalogue.entry(call.path.removeprefix(f"{_MODELS_PATH}/")), visit)
+
+    def _install(self, faults: tuple[Fault, ...], since: float | None) -> None:
+        self._script = FaultScript(faults, self.settings.seed, since)
+        self.takes_time = takes_time(self.settings, faults)
+
+    def _open(self, now: float) -> None:
+        self._organization.recorder.open(now)
+        self._script.open(now)
+
+    def _note(self, visit: Visit, model: str, status: int, error: str) -> None:
+        recorder = self._organization.recorder
+        at_s = recorder.since_start(visit.now)
+        recorder.note(CallLine(at_s, visit.request_id, model, status, error=error))
+
+    def _now(self) -> float:
+        self._last_now = self._clock.monotonic()
+        return self._last_now
+
+    def _now_or_last(self) -> float:
+        try:
+            return self._now()
+        except RuntimeError:
+            # Outside the loop, as in a report after the run, the last known moment is the present.
+            return self._last_now

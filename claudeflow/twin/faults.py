@@ -1,0 +1,110 @@
+"""What may go wrong with a call, and which calls it befalls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+from claudeflow.twin.chance import Chance
+
+ANSWERS = frozenset({
+    "rate_429", "ramp_429", "spend_cap", "overloaded_529", "error_500", "error_502_html", "conn_reset",
+    "silent", "credit_empty", "usage_limit_400", "billing_402", "auth_401", "org_on_hold",
+})  # fmt: skip
+BODIES = frozenset({"reset_mid_stream", "stall", "truncate", "stream_error", "refusal"})
+MODIFIERS = frozenset({"retry_after_on_200", "slow_body", "headers_lost", "clock_skew", "latency_factor"})
+KINDS = ANSWERS | BODIES | MODIFIERS
+TAKES_TIME = frozenset({"silent", "stall", "slow_body"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One episode. Which of the lower fields count depends on `kind`."""
+
+    kind: str
+    from_s: float = 0.0
+    until_s: float = inf
+    calls: tuple[int, float] = (1, inf)
+    share: float = 1.0
+    model: str | None = None
+    retry_after_s: int | None = None
+    for_s: float = 3_600.0
+    after_share: float = 0.5
+    error_type: str = "overloaded_error"
+    category: str = "cyber"
+    gap_s: float = 1.0
+    offset_s: float = 0.0
+    factor: float = 1.0
+
+    def covers(self, call: int, elapsed_s: float, models: Sequence[str]) -> bool:
+        """Whether a call lies within the bounds, before chance is asked."""
+        if self.model is not None and self.model not in models:
+            return False
+        return self.from_s <= elapsed_s < self.until_s and self.calls[0] <= call <= self.calls[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """What happens to one call: at most one answer or body fault, and any modifiers."""
+
+    answer: Fault | None = None
+    body: Fault | None = None
+    headers_lost: bool = False
+    skew_s: float = 0.0
+    latency_factor: float = 1.0
+    gap_s: float = 0.0
+    stray_retry_after_s: int | None = None
+
+
+NO_MISHAP = Mishap()
+
+
+def mishap(faults: Sequence[Fault], seed: int, call: int, elapsed_s: float, models: Sequence[str]) -> Mishap:
+    """Pick the faults for one call; of several answers the first in the script wins."""
+    if not faults:
+        return NO_MISHAP
+    hit = [
+        fault
+        for index, fault in enumerate(faults)
+        if fault.covers(call, elapsed_s, models)
+        and (fault.share >= 1.0 or Chance(seed, b"fault %d %d" % (index, call)).share() < fault.share)
+    ]
+    if not hit:
+        return NO_MISHAP
+    factor = 1.0
+    for fault in hit:
+        factor *= fault.factor if fault.kind == "latency_factor" else 1.0
+    return Mishap(
+        answer=next((fault for fault in hit if fault.kind in ANSWERS), None),
+        body=next((fault for fault in hit if fault.kind in BODIES), None),
+        headers_lost=any(fault.kind == "headers_lost" for fault in hit),
+        skew_s=sum(fault.offset_s for fault in hit if fault.kind == "clock_skew"),
+        latency_factor=factor,
+        stray_retry_after_s=next(
+            (fault.retry_after_s or 1 for fault in hit if fault.kind == "retry_after_on_200"), None
+        ),
+        gap_s=max((fault.gap_s for fault in hit if fault.kind == "slow_body"), default=0.0),
+    )
+
+
+class FaultScript:
+    """The faults in force. Their time counts from `since`, or else from the first call."""
+
+    def __init__(self, faults: tuple[Fault, ...], seed: int, since: float | None = None) -> None:
+        self._faults = faults
+        self._seed = seed
+        self._since = since
+        self._calls = 0
+
+    def open(self, now: float) -> None:
+        """Count the script's time from now, unless it has begun."""
+        if self._since is None:
+            self._since = now
+
+    def fate(self, models: Sequence[str], now: float) -> Mishap:
+        """What befalls the next call, which is for a model of these names."""
+        self._calls += 1
+        self.open(now)
+        assert self._since is not None
+        return mishap(self._faults, self._seed, self._calls, now - self._since, models)

@@ -1,0 +1,122 @@
+"""Answers that follow from the request alone: the same request and seed always get the same answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from claudeflow.twin.chance import Chance
+from claudeflow.twin.request import MessageRequest
+from claudeflow.twin.schema_walk import SchemaWalk
+from claudeflow.twin.tokens import chars_per_token, text_tokens
+
+_SOURCE_CHARS = 4_000
+_THINKING_SHARE = 0.3
+_WORD = re.compile(r"[^\W_][\w'-]*")
+_NOT_PART_OF_THE_QUESTION = frozenset({"stream", "metadata", "cache_control", "service_tier"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model says. `blocks` are content blocks; `tokens` counts them, thinking included."""
+
+    blocks: tuple[dict[str, Any], ...]
+    stop_reason: str
+    tokens: int
+    thinking_tokens: int = 0
+    stop_sequence: str | None = None
+    refusal_category: str | None = None
+
+
+def chance_of(request: MessageRequest, seed: int) -> Chance:
+    """The chance that belongs to a request, whether it is streamed or not."""
+    question = {key: value for key, value in request.body.items() if key not in _NOT_PART_OF_THE_QUESTION}
+    return Chance(seed, orjson.dumps(question))
+
+
+def answer(request: MessageRequest, chance: Chance, median_tokens: int, sigma: float) -> Reply:
+    """The reply to a request. Lengths of prose are log-normal; `max_tokens` cuts whatever is longer."""
+    if request.max_tokens == 0:
+        return Reply((), "max_tokens", 0)
+    wanted = max(1, int(chance.log_normal(median_tokens, sigma)))
+    thinking = min(int(wanted * _THINKING_SHARE), request.max_tokens - 1) if request.thinking else 0
+    blocks: list[dict[str, Any]] = []
+    if thinking:
+        blocks.append({"type": "thinking", "thinking": "", "signature": f"twin{chance.below(10**12):012d}"})
+    room = request.max_tokens - thinking
+    if request.forced_tool is not None:
+        block, spoken = _tool_use(request, chance)
+        cut = spoken > room
+        reason = "max_tokens" if cut else "tool_use"
+        return Reply((*blocks, block), reason, thinking + min(spoken, room), thinking)
+    text = _said(request, chance, wanted - thinking)
+    return _spoken(request, blocks, text, thinking)
+
+
+def refusal(category: str) -> Reply:
+    """The reply of a model that declines before it says anything."""
+    return Reply((), "refusal", 0, refusal_category=category)
+
+
+def last_user_text(body: dict[str, Any]) -> str:
+    """The text of the last user turn, as far as answers are made of it."""
+    for message in reversed(body["messages"]):
+        if message["role"] != "user":
+            continue
+        content = message["content"]
+        if isinstance(content, str):
+            return content
+        texts = [block["text"] for block in content if block.get("type") == "text"]
+        if texts:
+            return "\n".join(texts)
+    return ""
+
+
+def _spoken(request: MessageRequest, blocks: list[dict[str, Any]], text: str, thinking: int) -> Reply:
+    room = request.max_tokens - thinking
+    stop_reason, stop_sequence = "end_turn", None
+    for sequence in request.body.get("stop_sequences") or ():
+        end = text.find(sequence)
+        if end >= 0:
+            text, stop_reason, stop_sequence = text[:end], "stop_sequence", sequence
+    spoken = text_tokens(len(text), request.model)
+    if spoken > room:
+        text, spoken = text[: int(room * chars_per_token(request.model))], room
+        stop_reason, stop_sequence = "max_tokens", None
+    if text:
+        blocks.append({"type": "text", "text": text})
+    return Reply(tuple(blocks), stop_reason, thinking + spoken, thinking, stop_sequence)
+
+
+def _said(request: MessageRequest, chance: Chance, wanted_tokens: int) -> str:
+    source = last_user_text(request.body)
+    if request.schema is not None:
+        words = _WORD.findall(source[:_SOURCE_CHARS])
+        return orjson.dumps(SchemaWalk(request.schema, chance, words, source).value()).decode()
+    return _prose(source, chance, int(wanted_tokens * chars_per_token(request.model)))
+
+
+def _prose(source: str, chance: Chance, chars: int) -> str:
+    """`chars` characters out of the source, read on from a place that chance picks."""
+    words = source[:_SOURCE_CHARS].split() or ["Understood."]
+    start = chance.below(len(words))
+    lap = " ".join(words[start:] + words[:start]) + " "
+    return (lap * (chars // len(lap) + 1))[:chars].rstrip() or lap[:1]
+
+
+def _tool_use(request: MessageRequest, chance: Chance) -> tuple[dict[str, Any], int]:
+    tools = [tool for tool in request.body["tools"] if request.forced_tool in ("", tool["name"])]
+    tool = tools[chance.below(len(tools))]
+    source = last_user_text(request.body)
+    words = _WORD.findall(source[:_SOURCE_CHARS])
+    value = SchemaWalk(tool.get("input_schema") or {"type": "object"}, chance, words, source).value() or {}
+    block = {
+        "type": "tool_use",
+        "id": f"toolu_01{chance.below(10**22):022d}",
+        "name": tool["name"],
+        "input": value,
+    }
+    return block, text_tokens(len(orjson.dumps(value)) + len(tool["name"]), request.model)

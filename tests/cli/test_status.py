@@ -1,0 +1,96 @@
+"""The state of the daemon, on one screen and as the demo's board."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from claudeflow.cli.board import bar
+from claudeflow.cli.demo.table import render_board
+from claudeflow.cli.exits import Exit
+from claudeflow.cli.output import count, span
+from tests.cli.running_desk import RunningDesk
+from tests.cli.scripted_daemon import CommandLine, ScriptedDaemon, a_status
+
+A_HOLD = {
+    "scope": "all",
+    "cause": "credit",
+    "reason": "your credit balance is too low",
+    "since": "2026-11-22T09:00:00.000Z",
+    "probe_at": None,
+    "way_out": "top up the prepaid credit",
+}
+
+
+def test_status_fits_on_one_screen(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
+    daemon.answers("GET /v1/status", a_status(holds=[A_HOLD]))
+    done = claudeflow("status")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "claudeflow 0.1.0 running for 2h 13m (a1b2)"
+    assert any("credit" in line and "top up the prepaid credit" in line for line in lines)
+    assert any(line.split()[:5] == ["bulk", "912", "6", "88", "2"] for line in lines)
+    assert any(line.startswith("haiku-5.x  closed 12s  0.93") for line in lines)
+    assert "$3.0000 (75%) less than without the cache; 1 unknown, at most $0.0200" in lines[-1]
+    assert len(lines) < 25
+
+
+def test_status_of_an_idle_daemon_is_short(claudeflow: CommandLine, desk: RunningDesk) -> None:
+    done = claudeflow("status")
+    assert done.exit_code == Exit.OK
+    assert "spent $0.0000 in 0 calls" in done.stdout
+
+
+def test_status_prints_json(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
+    daemon.answers("GET /v1/status", a_status())
+    assert json.loads(claudeflow("status", "--json").stdout) == a_status()
+
+
+def drawn(width: int, **changes: object) -> list[str]:
+    out = StringIO()
+    console = Console(file=out, width=width, force_terminal=False)
+    console.print(render_board(a_status(**changes), 93.0, {"bulk": 1_000}))
+    return out.getvalue().splitlines()
+
+
+def test_the_board_fits_100_columns_without_cutting_anything() -> None:
+    lines = drawn(100, holds=[A_HOLD])
+    assert {len(line) for line in lines} == {100}
+    assert not any("…" in line for line in lines)
+    assert any("88/1,000" in line for line in lines)
+    assert "1m 33s · 90 of 1,000 jobs finished" in lines[-1]
+
+
+@pytest.mark.parametrize(("level", "cells"), [(-50.0, 0), (0.0, 0), (50.0, 6), (100.0, 12), (130.0, 12)])
+def test_a_bar_shows_how_full_a_bucket_is(level: float, cells: int) -> None:
+    assert bar(level, 100.0).plain == "█" * cells + "░" * (12 - cells)
+
+
+def test_a_bucket_without_capacity_is_empty() -> None:
+    assert bar(0.0, 0.0).plain == "░" * 12
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0.0s"),
+        (0.42, "0.4s"),
+        (12, "12s"),
+        (60, "1m"),
+        (200, "3m 20s"),
+        (3_600, "1h"),
+        (190_000, "2d 4h"),
+    ],
+)
+def test_a_span_is_its_two_largest_units(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (912, "912"), (8_000, "8.00k"), (45_210, "45.2k"), (1_200_000, "1.20M"), (-2_500, "-2.50k")],
+)
+def test_a_count_has_three_figures(number: float, text: str) -> None:
+    assert count(number) == text
