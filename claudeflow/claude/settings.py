@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Len
+from annotated_types import Ge, Gt, Predicate
 
+
+def is_http_url(value: str) -> bool:
+    """Whether a text is an absolute HTTP address: `https://host`, with or without port and path."""
+    scheme, _, rest = value.partition("://")
+    return scheme in ("http", "https") and rest.strip("/") != ""
+
+
+HttpUrl = Annotated[str, Predicate(is_http_url)]
 PositiveSeconds = Annotated[float, Gt(0)]
 
 
@@ -15,14 +23,15 @@ class ClaudeSettings:
     """Where the API is, and how long one call may take.
 
     `attempt_timeout_s` bounds a plain call as a whole, `stream_timeout_s` a streamed one; and in a
-    stream no more than `content_timeout_s` may pass without content (pings do not count).
+    stream no more than `content_timeout_s` may pass without content (pings do not count), or
+    `attempt_timeout_s` while the model thinks, for the newest models say nothing then.
     Calls with more than `stream_above_max_tokens` are read as a stream whatever the request says,
     because a connection that is silent for ten minutes may be cut on its way.
     The phrases mark the two "money gone" errors that have no code of their own: 400s whose message
     contains one of them, in any case, hold the queue and fail no job.
     """
 
-    base_url: Annotated[str, Len(1)] = "https://api.anthropic.com"
+    base_url: HttpUrl = "https://api.anthropic.com"
     api_version: str = "2026-10-21"
     attempt_timeout_s: PositiveSeconds = 600.0
     stream_timeout_s: PositiveSeconds = 3600.0

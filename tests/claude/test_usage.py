@@ -75,6 +75,7 @@ def test_a_bill_needs_both_counts(raw: dict[str, object], complete: bool) -> Non
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*FULL, "thinking_tokens"]), inner),
+    max_leaves=6,
 )
 
 
