@@ -1,7 +1,7 @@
 """A process that makes bare calls, without claudeflow's daemon: what a job's CPU is compared with.
 
-`python -m benchmarks.caller KIND URL IN_FLIGHT` reads a number of calls per line and answers each
-with a line of JSON: CPU and elapsed seconds.
+`python -m benchmarks.caller KIND URL IN_FLIGHT` reads lines `CALLS` or `CALLS PAUSE_S` and answers each
+with a line of JSON: CPU and elapsed seconds; and with a pause after each call, the moments when they began.
 """
 
 from __future__ import annotations
@@ -96,14 +96,29 @@ async def make_calls(call: Call, total: int, in_flight: int) -> None:
             group.create_task(one_after_another())
 
 
+async def make_spaced_calls(call: Call, total: int, pause_s: float) -> list[float]:
+    """Make one call after another with rest in between; when each began, monotonic."""
+    began = []
+    for _ in range(total):
+        await asyncio.sleep(pause_s)
+        began.append(time.monotonic())
+        await call()
+    return began
+
+
 async def obey(kind: str, url: str, in_flight: int) -> None:
     """Make as many calls as each line says, until the lines end."""
     call = KINDS[kind](url)
     for line in iter(sys.stdin.readline, ""):
+        total, *pause = line.split()
         cpu_s, began_s = time.process_time(), time.perf_counter()
-        await make_calls(call, int(line), in_flight)
+        stamps = []
+        if pause:
+            stamps = await make_spaced_calls(call, int(total), float(pause[0]))
+        else:
+            await make_calls(call, int(total), in_flight)
         spent = {"cpu_s": time.process_time() - cpu_s, "elapsed_s": time.perf_counter() - began_s}
-        print(orjson.dumps(spent).decode(), flush=True)
+        print(orjson.dumps({**spent, "began": stamps}).decode(), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,17 @@ from pathlib import Path
 PACKAGES = ("anthropic", "httpx2", "aiohttp", "uvloop")
 
 
+CORES = sorted(os.sched_getaffinity(0))
+
+
 def measured_core() -> int:
     """The core on which what is measured runs, alone."""
-    return min(os.sched_getaffinity(0))
+    return CORES[0]
 
 
 def other_core() -> int:
     """The core for everything else: API, producers, this program. The same one if there is only one."""
-    return max(os.sched_getaffinity(0))
+    return CORES[-1]
 
 
 def machine_line() -> str:
@@ -38,10 +41,13 @@ def cpu_s(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def rss_mb(pid: int) -> float:
-    """Resident memory of a process in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def rss_mb(pid: int, *, peak: bool = False) -> float:
+    """Resident memory of a process in MB: now, or the most that it ever was."""
+    wanted = "VmHWM:" if peak else "VmRSS:"
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(wanted):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise ProcessLookupError(pid)
 
 
 def _processor() -> str:

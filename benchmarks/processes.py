@@ -20,6 +20,7 @@ from benchmarks.machine import measured_core, other_core
 
 STOP_TIMEOUT_S = 30
 READY_TIMEOUT_S = 30
+POLL_S = 0.02
 CLAUDEFLOW = [sys.executable, "-m", "claudeflow.cli.main"]
 
 
@@ -68,6 +69,10 @@ class FakeApi:
 
     url: str
 
+    def calls(self) -> int:
+        """How many calls have arrived."""
+        return int(self.seen()["calls"])
+
     def seen(self) -> dict[str, Any]:
         """`calls`, and the monotonic `stamps` of the last ones."""
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"))
@@ -88,19 +93,36 @@ def fake_api(latency_s: float = 0.0, event_gap_s: float = 0.0) -> Iterator[FakeA
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What some work took: CPU of the process that did it, all threads, and time."""
+
+    cpu_s: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """A process that makes bare calls."""
 
     child: subprocess.Popen[str]
 
-    def make(self, calls: int) -> dict[str, float]:
-        """Make calls; `cpu_s` and `elapsed_s`."""
+    def make(self, calls: int) -> Spent:
+        """Make calls, as many at once as agreed."""
+        found = self._tell(f"{calls}")
+        return Spent(found["cpu_s"], found["elapsed_s"])
+
+    def make_spaced(self, calls: int, pause_s: float) -> list[float]:
+        """Make one call after another; when each began, monotonic."""
+        began: list[float] = self._tell(f"{calls} {pause_s}")["began"]
+        return began
+
+    def _tell(self, line: str) -> dict[str, Any]:
         assert self.child.stdin is not None
         assert self.child.stdout is not None
-        self.child.stdin.write(f"{calls}\n")
+        self.child.stdin.write(f"{line}\n")
         self.child.stdin.flush()
-        spent: dict[str, float] = orjson.loads(self.child.stdout.readline())
-        return spent
+        found: dict[str, Any] = orjson.loads(self.child.stdout.readline())
+        return found
 
 
 @contextlib.contextmanager
@@ -137,15 +159,25 @@ class Daemon:
         """A new connection to it."""
         return UnixConnection(self.socket)
 
+    def submit(self, ndjson: bytes) -> None:
+        """Submit many jobs in one request."""
+        self.connect().ask("POST", "/v1/jobs?partial=true", ndjson, "application/x-ndjson")
+
     def finished(self) -> int:
         """How many jobs it has brought to an end since it started."""
         status = self.connect().ask("GET", "/v1/status")
         return sum(lane["succeeded"] + lane["failed"] for lane in status["lanes"])
 
-    def await_finished(self, jobs: int, every_s: float = 0.05) -> None:
-        """Return once so many jobs have come to an end."""
+    def await_finished(self, jobs: int, api: FakeApi) -> None:
+        """Return once so many jobs, the only ones that `api` sees, have come to an end.
+
+        The daemon itself is asked only when the last call has been made: asking is work, too.
+        """
+        calls = jobs - self.finished() + api.calls()
+        while api.calls() < calls:
+            time.sleep(POLL_S)
         while self.finished() < jobs:
-            time.sleep(every_s)
+            time.sleep(POLL_S)
 
 
 @contextlib.contextmanager

@@ -153,8 +153,12 @@ def load_prices(settings: PriceSettings) -> PriceTable:
 
 
 def _merged_prices(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    models = {**shipped.get("models", {}), **own.get("models", {})}
-    return {**shipped, **own, "models": models}
+    rows = own.get("model", [])
+    if not isinstance(rows, list):
+        return own
+    replaced = {row.get("id") for row in rows if isinstance(row, dict)}
+    kept = [row for row in shipped["model"] if row["id"] not in replaced]
+    return {**shipped, **own, "model": [*kept, *rows]}
 
 
 def api_key(environ: Mapping[str, str] = os.environ) -> str | None:

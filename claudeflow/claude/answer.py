@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import jsonschema_rs
 import orjson
 
 from claudeflow.domain.attempt import Outcome, Rejected, Succeeded, Transient
 from claudeflow.domain.job import JobError
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 
 def judge(message: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Outcome:
@@ -73,6 +75,8 @@ def _text(message: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=256)
 def _validator(schema: bytes) -> jsonschema_rs.Validator:
+    import jsonschema_rs  # a few megabytes, and most jobs have no schema
+
     return jsonschema_rs.validator_for(orjson.loads(schema), retriever=_refuse)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from claudeflow.cli.ids import id_argument
-from claudeflow.cli.offline import either_door
+from claudeflow.cli.offline import EitherDoor, checked, either_door
 from claudeflow.cli.output import console, print_json, printable
 from claudeflow.cli.places import places_options
 from claudeflow.cli.record import STYLE, lines_of
 from claudeflow.cli.waiting import get_job
+from claudeflow.domain.money import usd
 
 
 @click.command(
@@ -26,10 +29,24 @@ def command(context: click.Context, job_id: int, as_json: bool) -> None:
 
     Its answer is printed by `claudeflow result`.
     """
-    record = get_job(either_door(context), job_id)
+    door = either_door(context)
+    record = get_job(door, job_id)
+    tries = _tries(door, job_id) if record.get("tries") else []
     if as_json:
-        print_json(record)
+        print_json({**record, "history": tries})
         return
+    _print_record(record)
+    if tries:
+        _print_tries(tries)
+
+
+def _tries(door: EitherDoor, job_id: int) -> list[dict[str, Any]]:
+    rows = checked(door.call("GET", f"/v1/jobs/{job_id}/attempts")).json()["attempts"]
+    assert isinstance(rows, list)
+    return rows
+
+
+def _print_record(record: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -40,3 +57,20 @@ def command(context: click.Context, job_id: int, as_json: bool) -> None:
         style = STYLE.get(value, "") if name == "state" else ""
         grid.add_row(printable(name), Text(printable(value), style=style))
     console().print(grid)
+
+
+def _print_tries(tries: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("try", "outcome", "status", "request id", "input", "cached", "output", "cost"):
+        table.add_column(heading, justify="left" if heading in ("outcome", "request id") else "right")
+    for row in tries:
+        known = row["call_state"] != "unknown"
+        cost = usd(row["cost_nanousd"], 6) if known else f"up to {usd(row['reserved_nanousd'], 6)}"
+        outcome = row["error_type"] or row["outcome"]
+        counts = [row["input_tokens"], row["cache_read_tokens"], row["output_tokens"]]
+        cells = [row["number"], outcome, row["http_status"], row["request_id"], *counts, cost]
+        table.add_row(*("" if cell is None else printable(str(cell)) for cell in cells))
+    console().print()
+    console().print(table)

@@ -13,7 +13,7 @@ from claudeflow.daemon.catalog import CatalogShelf
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import Event, JobFinished, JobsSubmitted
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
-from claudeflow.domain.report import LaneStatus, PoolStatus, Status
+from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
 from claudeflow.observe.tally import LaneTally, Tally
@@ -96,6 +96,10 @@ class StoreDesk:
         """A succeeded job's answer. Raises JobNotFound."""
         return await self._shared.store.read(partial(store_jobs.answer, job_id=job_id))
 
+    async def attempts(self, job_id: JobId) -> list[AttemptRow]:
+        """Every try at a job. Raises JobNotFound."""
+        return await self._shared.store.read(partial(reports.attempts_of, job_id=job_id))
+
     async def wait(self, job_id: JobId, timeout_s: float) -> JobRecord:
         """The job once it will not move by itself, or as it is after `timeout_s`."""
         ended = asyncio.get_running_loop().create_future()
@@ -127,6 +131,20 @@ class StoreDesk:
 
     async def cancel(self, job_id: JobId) -> JobRecord:
         """Cancel a job; a running one as soon as its call has stopped."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + CANCEL_PATIENCE_S
+        while True:
+            record = await self._cancel_unless_running(job_id)
+            left_s = give_up - loop.time()
+            if record.state is not JobState.RUNNING or left_s <= 0:
+                return record
+            # Before its call begins and while its end is written a job cannot be stopped: look again.
+            is_stopping = self._floor.interrupt(job_id)
+            record = await self.wait(job_id, left_s if is_stopping else CANCEL_AGAIN_S)
+            if record.state.is_final or record.state is JobState.HELD:
+                return record
+
+    async def _cancel_unless_running(self, job_id: JobId) -> JobRecord:
         now_ms = self._shared.clock.epoch_ms()
         work = partial(store_jobs.cancel, job_id=job_id, now_ms=now_ms)
         record, candidate = await self._shared.store.write(work)
@@ -137,9 +155,6 @@ class StoreDesk:
             self._shared.emit(
                 JobFinished(job_id, record.lane, record.workflow, record.state, error, wait_s, wait_s)
             )
-        elif record.state is JobState.RUNNING:
-            self._floor.interrupt(job_id)
-            return await self.wait(job_id, CANCEL_PATIENCE_S)
         return record
 
     async def retry(self, job_id: JobId) -> JobRecord:
@@ -205,3 +220,6 @@ class StoreDesk:
 
 CANCEL_PATIENCE_S = 5.0
 """How long `cancel` waits to see a running call stop."""
+
+CANCEL_AGAIN_S = 0.05
+"""How soon `cancel` looks again at a job that could not be stopped."""

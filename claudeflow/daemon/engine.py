@@ -38,10 +38,10 @@ class Engine:
         """Whether every pool still has somebody who sends its jobs."""
         return self.phase != READY_PHASE or not any(task.done() for task in self._gate_tasks)
 
-    def expect(self, flows: Iterable[tuple[FlowKey, int]]) -> None:
-        """The due jobs that the store already holds."""
-        for key, total in flows:
-            self._gate_of(key.model).scheduler.expect(key, total)
+    def expect(self, flows: Iterable[FlowKey]) -> None:
+        """The store already holds due jobs of these flows."""
+        for key in flows:
+            self._gate_of(key.model).scheduler.expect(key)
 
     def arrive(self, candidates: Iterable[Candidate]) -> None:
         """Jobs became due."""

@@ -49,6 +49,7 @@ class Sender(Protocol):
 class _Running:
     scope: asyncio.Timeout
     interrupted_by: str | None = None
+    call_is_over: bool = False
 
 
 class Worker:
@@ -70,9 +71,12 @@ class Worker:
         return len(self._running)
 
     def interrupt(self, job_id: JobId, why: str = CANCELLED) -> bool:
-        """Stop a job's call; what becomes of the job is recorded by its own attempt."""
+        """Stop a job's call; what becomes of the job is recorded by its own attempt.
+
+        False when there is no call to stop: not begun, stopped already, or over and being recorded.
+        """
         running = self._running.get(job_id)
-        if running is None or running.interrupted_by is not None:
+        if running is None or running.call_is_over or running.interrupted_by is not None:
             return False
         running.interrupted_by = why
         running.scope.reschedule(asyncio.get_running_loop().time())
@@ -90,6 +94,7 @@ class Worker:
         self._running[job.id] = running
         try:
             reply = await self._call(task, running, sent_at)
+            running.call_is_over = True
             task.gate.settle(task, reply)
             self._note_prefix(task, reply)
             decision = self._decide(job, reply)
@@ -145,6 +150,7 @@ class Worker:
         now_ms = shared.clock.epoch_ms()
         if isinstance(outcome, Blocked):
             hold, is_new = shared.holds.put(outcome.cause, job.model, outcome.error.message, now_ms)
+            shared.holds.call_came_back(job.id, well=False, now_ms=now_ms)
             await self._write(partial(store_state.put_hold, hold=hold), "keeping a hold")
             if is_new:
                 shared.emit(HoldSet(hold))

@@ -9,7 +9,6 @@
     │   └── QueueFull          the lane takes no more for now: HTTP 503, Retry-After
     ├── PromptError            a prompt folder is wrong; names the file
     ├── StoreError             the store cannot be used; SchemaTooNew, StoreLocked
-    │   └── LeaseLost          someone else owns the job now: stop quietly
     └── DaemonUnreachable      CLI only, exit 3
 
 Failures of the Claude API are not here: they are `Outcome` values.
@@ -101,10 +100,6 @@ class SchemaTooNew(StoreError):
 
 class StoreLocked(StoreError):
     """Another process owns the store."""
-
-
-class LeaseLost(StoreError):
-    """Someone else owns the job now; the result is dropped and counted."""
 
 
 class DaemonUnreachable(ClaudeflowError):

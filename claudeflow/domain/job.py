@@ -2,9 +2,10 @@
 
     queued ──► running ──► succeeded
       ▲  │        │  ├───► failed
-      │  │        │  └───► held        (crashed the daemon too often, or parked by a person)
-      │  │        └──────► queued      (retry, release, shutdown)
-      │  ├──────► cancelled | expired | held | failed
+      │  │        │  ├───► cancelled
+      │  │        │  └───► held        (the daemon crashed too often while it ran)
+      │  │        └──────► queued      (retry, release, shutdown, crash)
+      │  └──────► cancelled | expired | failed
       └─ failed | held | cancelled | expired   (asked for again by a person)
 
 A job that waits for its retry is `queued` with a later `not_before_ms` and a reason.
@@ -45,15 +46,13 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
         JobState.RUNNING: "claimed: a lease is given",
         JobState.CANCELLED: "cancelled before it ran",
         JobState.EXPIRED: "its deadline passed",
-        JobState.FAILED: "it can never run: too large for its pool, or its prompt cannot be rendered",
-        JobState.HELD: "parked by a person",
+        JobState.FAILED: "it can never run",
     },
     JobState.RUNNING: {
         JobState.SUCCEEDED: "answered",
         JobState.FAILED: "refused for good, or its retry window is over",
         JobState.QUEUED: "to be tried again: retry, throttle, shutdown or crash",
         JobState.CANCELLED: "cancelled while it ran",
-        JobState.EXPIRED: "its deadline passed before the next try",
         JobState.HELD: "the daemon crashed too often while it ran",
     },
     JobState.SUCCEEDED: {},

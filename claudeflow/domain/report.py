@@ -9,6 +9,30 @@ from claudeflow.domain.quota import Axis
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One try at a job, with the call that served it.
+
+    `call_state` is `settled`, `unknown` (the cost is at most `reserved_nanousd`) or `open`.
+    """
+
+    number: int
+    call_id: int
+    outcome: str
+    used_attempt: int
+    ended_ms: int
+    cost_nanousd: int
+    error_type: str | None
+    call_state: str
+    reserved_nanousd: int
+    http_status: int | None
+    request_id: str | None
+    input_tokens: int | None
+    cache_write_tokens: int | None
+    cache_read_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LaneStatus:
     """One lane now, and what it did since the daemon started.
 

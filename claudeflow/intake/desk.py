@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
-from claudeflow.domain.report import Status
+from claudeflow.domain.report import AttemptRow, Status
 from claudeflow.intake.catalog import Catalog
 
 READY_PHASE = "running"
@@ -51,6 +51,10 @@ class Desk(Protocol):
 
     async def answer(self, job_id: JobId) -> bytes | None:
         """The answer (a Message as JSON) of a succeeded job, else None. Raises JobNotFound."""
+        ...
+
+    async def attempts(self, job_id: JobId) -> list[AttemptRow]:
+        """Every try at a job, the first one first. Raises JobNotFound."""
         ...
 
     async def wait(self, job_id: JobId, timeout_s: float) -> JobRecord:

@@ -7,7 +7,7 @@ from typing import Any
 
 from claudeflow.domain.hold import Hold
 from claudeflow.domain.job import JobRecord
-from claudeflow.domain.report import Status
+from claudeflow.domain.report import AttemptRow, Status
 from claudeflow.intake.times import write_time
 
 
@@ -37,6 +37,13 @@ def record_to_json(record: JobRecord) -> dict[str, Any]:
         "metadata": dict(record.metadata),
         "submitted_by": record.submitted_by,
     }
+
+
+def attempt_to_json(row: AttemptRow) -> dict[str, Any]:
+    """One try at a job. Its cost is not known while `call_state` is `unknown`: at most `reserved_nanousd`."""
+    plain = asdict(row)
+    ended_at = write_time(plain.pop("ended_ms"))
+    return {**plain, "used_attempt": bool(row.used_attempt), "ended_at": ended_at}
 
 
 def status_to_json(status: Status) -> dict[str, Any]:

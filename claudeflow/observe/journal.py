@@ -65,7 +65,8 @@ def fields_of(event: ev.Event) -> dict[str, Any]:
 def _plain(name: str, value: Any) -> Mapping[str, Any]:
     match value:
         case JobError():
-            return {"error_type": value.type, "error_code": value.code, "http_status": value.status}
+            known = {"error_type": value.type, "error_code": value.code, "http_status": value.status}
+            return {key: part for key, part in known.items() if part is not None}
         case Usage():
             return {
                 "input_tokens": value.input_tokens,
@@ -83,6 +84,12 @@ def _plain(name: str, value: Any) -> Mapping[str, Any]:
             return {}
         case _:
             return {name: value}
+
+
+def _word(value: Any) -> str:
+    """A value for people, quoted when it would not read as one word: an event is one line."""
+    text = str(value)
+    return text if text.isprintable() and " " not in text else orjson.dumps(text).decode()
 
 
 class Journal:
@@ -117,7 +124,7 @@ class Journal:
     def _text(self, level: str, event: ev.Event) -> bytes:
         entries = fields_of(event)
         name = entries.pop("event")
-        details = " ".join(f"{key}={value}" for key, value in entries.items())
+        details = " ".join(f"{key}={_word(value)}" for key, value in entries.items())
         return f"{self._stamp()} {level:7} {name} {details}".encode()
 
     def _stamp(self) -> str:

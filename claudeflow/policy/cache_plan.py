@@ -92,11 +92,11 @@ class PrefixBook:
         """What a job of this prefix may do now."""
         if prefix is None or (model, prefix) in self._uncacheable:
             return Turn.GO
-        entry = self._entries.get((model, prefix))
-        if entry is None or (entry.leader is None and entry.warm_until <= now):
-            return Turn.LEAD
-        if entry.leader is None:
+        if self.is_warm(model, prefix, now):
             return Turn.GO
+        entry = self._entries.get((model, prefix))
+        if entry is None or entry.leader is None:
+            return Turn.LEAD
         return Turn.WAIT if now - entry.lead_since < LEADER_PATIENCE_S else Turn.LEAD
 
     def is_warm(self, model: str, prefix: str | None, now: float) -> bool:

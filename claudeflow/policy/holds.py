@@ -41,10 +41,6 @@ class HoldBook:
         for hold in self._covering(model):
             self._probing[hold.scope] = call
 
-    def next_probe_ms(self) -> int | None:
-        """When the next probe may go."""
-        return min((h.probe_at_ms for h in self._holds.values() if h.probe_at_ms is not None), default=None)
-
     def put(self, cause: HoldCause, model: str, reason: str, now_ms: int) -> tuple[Hold, bool]:
         """A call showed a cause. Returns the hold and whether it is new."""
         scope = scope_of(cause, model)

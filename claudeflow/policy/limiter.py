@@ -192,6 +192,7 @@ class Limiter:
         actual = _drawn_by(reply, permit.demand)
         for axis, bucket in self._buckets.items():
             bucket.correct(permit.demand.on(axis), actual.on(axis))
+            permit.drawn[axis] += actual.on(axis) - permit.demand.on(axis)
 
     def _observe(self, permit: Permit, reading: Reading, now: float) -> None:
         if permit.serial < self._newest_reading:

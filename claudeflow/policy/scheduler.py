@@ -47,18 +47,18 @@ class Scheduler:
         self._flow_order: defaultdict[str, FairShare[FlowKey]] = defaultdict(FairShare)
         self._in_flight: defaultdict[str, int] = defaultdict(int)
 
-    def waiting(self) -> int:
-        """How many due jobs the pool has."""
-        return sum(flow.total for flow in self._flows.values())
+    def waiting(self) -> bool:
+        """Whether the pool has due jobs, in sight or only in the store."""
+        return any(len(flow) or not flow.complete for flow in self._flows.values())
 
     def reconfigure(self, lanes: Mapping[str, LaneSettings]) -> None:
         """New lane settings hold from now on."""
         self._lanes = lanes
 
-    def expect(self, key: FlowKey, total: int) -> None:
-        """The store holds `total` due jobs of a flow that no one has shown us yet."""
+    def expect(self, key: FlowKey) -> None:
+        """The store holds due jobs of a flow that no one has shown us yet."""
         flow = self._flow(key)
-        flow.total += total
+        flow.complete = False
         self._note_hunger(flow)
 
     def arrive(self, candidate: Candidate) -> None:
@@ -72,7 +72,9 @@ class Scheduler:
         self._leave(self._flow(_key(candidate)), candidate.id)
 
     def flows_to_refill(self) -> list[FlowKey]:
-        """Flows whose window runs low while the store has more."""
+        """Flows whose window runs low while the store has more. Read the store now, then `refill` each."""
+        for key in self._hungry:
+            self._flows[key].begin_refill()
         return list(self._hungry)
 
     def refill(self, key: FlowKey, candidates: Iterable[Candidate], *, all_there_is: bool) -> None:
@@ -80,6 +82,7 @@ class Scheduler:
         flow = self._flow(key)
         flow.refill(candidates, all_there_is=all_there_is)
         self._join(flow)
+        self._forget_if_done(flow)
 
     def pick(self, eligible: Eligible) -> Candidate | None:
         """The job that should go next, if any may. Changes nothing."""
@@ -139,7 +142,10 @@ class Scheduler:
         order.leave(flow.key)
         if not len(order):
             self._lane_order.leave(flow.key.lane)
-        if flow.total == 0:
+        self._forget_if_done(flow)
+
+    def _forget_if_done(self, flow: Flow) -> None:
+        if flow.complete and not len(flow):
             del self._flows[flow.key]
 
 

@@ -18,8 +18,9 @@ import contextlib
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,13 +55,6 @@ class _Write:
     done: asyncio.Future[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupReport:
-    """One group commit: how many writes it held."""
-
-    writes: int
-
-
 class Database:
     """The open store file. `async with Database(path)`; `write` and `read` from one event loop."""
 
@@ -82,16 +76,18 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         self._closing = True
         self._arrived.set()
-        await self._pump
-        await self._writer.run(_checkpoint)
-        await self._reader.close()
-        await self._writer.close()
+        try:
+            await self._pump
+            await self._writer.run(_checkpoint)
+        finally:
+            await self._reader.close()
+            await self._writer.close()
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the next group; returns when it is on the disk.
 
-        Raises what `work` raised (its changes are undone, others' stay), or StoreError when the
-        group could not be committed.
+        Raises what `work` raised (its changes are undone, others' stay), or StoreError when it
+        could not be written.
         """
         if self._closing or self._pump.done():
             raise StoreError("the store is closed")
@@ -124,16 +120,18 @@ class Database:
             raise StoreError(f"{self._path}: {problem}") from problem
 
     async def _write_groups(self) -> None:
-        while True:
-            if not await self._something_to_write():
-                return
-            group = [self._waiting.popleft() for _ in range(min(GROUP_LIMIT, len(self._waiting)))]
-            group = [write for write in group if not write.done.done()]
-            if group:
-                outcomes = await self._writer.run(lambda raw, todo=group: _commit_group(raw, todo))  # type: ignore[misc]
-                _acknowledge(group, outcomes)
-                if self._wal_bytes() >= CHECKPOINT_AT_BYTES:
-                    await self._writer.run(_checkpoint)
+        group: list[_Write] = []
+        try:
+            while await self._something_to_write():
+                group = [self._waiting.popleft() for _ in range(min(GROUP_LIMIT, len(self._waiting)))]
+                group = [write for write in group if not write.done.done()]
+                if group:
+                    outcomes = await self._writer.run(partial(_commit_group, group=group))
+                    _acknowledge(group, outcomes)
+                    if self._wal_bytes() >= CHECKPOINT_AT_BYTES:
+                        await self._writer.run(_checkpoint)
+        finally:
+            _refuse((*group, *self._waiting))
 
     async def _something_to_write(self) -> bool:
         """Wait for work; False when there will be none any more. A quiet moment empties the log."""
@@ -166,6 +164,13 @@ def _acknowledge(group: list[_Write], outcomes: list[tuple[Any, BaseException | 
             write.done.set_exception(problem)
 
 
+def _refuse(writes: Iterable[_Write]) -> None:
+    """The writer has come to its end: whoever still waits must not wait for ever."""
+    for write in writes:
+        if not write.done.done():
+            write.done.set_exception(StoreError("the store's writer has stopped"))
+
+
 def _commit_group(raw: sqlite3.Connection, group: list[_Write]) -> list[tuple[Any, BaseException | None]]:
     try:
         raw.execute("BEGIN IMMEDIATE")
@@ -188,15 +193,22 @@ def _run_one(raw: sqlite3.Connection, work: Work[Any]) -> tuple[Any, BaseExcepti
             raise sqlite3.OperationalError(f"the transaction is gone: {problem}") from problem
         raw.execute("ROLLBACK TO one")
         raw.execute("RELEASE one")
-        return None, problem
+        return None, _named(problem)
     raw.execute("RELEASE one")
     return result, None
 
 
+def _named(problem: Exception) -> Exception:
+    """A full disk or a failing one is the store's trouble, whichever statement meets it."""
+    if isinstance(problem, sqlite3.OperationalError):
+        return StoreError(f"the store could not be written: {problem}")
+    return problem
+
+
 def _checkpoint(raw: sqlite3.Connection) -> None:
-    """Move the log into the file and empty it; a reader in the way only postpones it."""
+    """Move the log into the file and empty it; what stands in the way only postpones it."""
     raw.execute(f"PRAGMA busy_timeout = {CHECKPOINT_BUSY_MS}")
-    with contextlib.suppress(sqlite3.OperationalError):
+    with contextlib.suppress(sqlite3.Error):
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
@@ -204,6 +216,15 @@ def _checkpoint(raw: sqlite3.Connection) -> None:
 def _open_writer(path: Path) -> sqlite3.Connection:
     _create_private(path)
     raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        _set_up_writer(raw, path)
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _set_up_writer(raw: sqlite3.Connection, path: Path) -> None:
     raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     prepare_schema(raw, path)
     raw.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -211,7 +232,6 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     raw.execute("PRAGMA wal_autocheckpoint = 0").fetchone()
     raw.execute("PRAGMA foreign_keys = ON")
     raw.execute("PRAGMA cache_size = -16384")
-    return raw
 
 
 def _open_reader(path: Path) -> sqlite3.Connection:

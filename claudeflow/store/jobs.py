@@ -127,9 +127,9 @@ def flow_head(raw: sqlite3.Connection, key: FlowKey, limit: int) -> list[Candida
     return [candidate_from(row) for row in raw.execute(SQL.flow_head, wanted)]
 
 
-def due_flows(raw: sqlite3.Connection) -> list[tuple[FlowKey, int]]:
-    """How many due jobs each flow has."""
-    return [(FlowKey(*row[:3]), row[3]) for row in raw.execute(SQL.due_flows)]
+def due_flows(raw: sqlite3.Connection) -> list[FlowKey]:
+    """The flows that have due jobs."""
+    return [FlowKey(*row) for row in raw.execute(SQL.due_flows)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ WHERE state = 'queued' AND due = 1 AND lane = :lane AND workflow = :workflow AND
 ORDER BY priority DESC, id LIMIT :limit;
 
 -- name: due_flows
--- How many due jobs each flow has: read once, at start.
-SELECT lane, workflow, model, count(*) FROM jobs WHERE state = 'queued' AND due = 1 GROUP BY lane, workflow, model;
+-- The flows that have due jobs: read once, at start.
+SELECT DISTINCT lane, workflow, model FROM jobs WHERE state = 'queued' AND due = 1;
 
 -- name: open_call
 -- A call, written before it leaves.
@@ -69,13 +69,13 @@ DELETE FROM calls WHERE id = :id AND state = 'open';
 UPDATE jobs SET lease_until_ms = :lease_until_ms WHERE state = 'running' AND lease_owner = :owner;
 
 -- name: settle_call
--- A call's end, with what it drew and cost.
+-- A call's end, with what it drew and cost. One that was given up as unknown may still be heard of.
 UPDATE calls SET state = 'settled', ended_ms = :now_ms, outcome = :outcome, http_status = :http_status,
        request_id = :request_id, cost_nanousd = :cost_nanousd, uncached_nanousd = :uncached_nanousd,
        input_tokens = :input_tokens, cache_write_5m_tokens = :cache_write_5m_tokens,
        cache_write_1h_tokens = :cache_write_1h_tokens, cache_read_tokens = :cache_read_tokens,
        output_tokens = :output_tokens, thinking_tokens = :thinking_tokens, raw_usage = :raw_usage
-WHERE id = :id AND state = 'open';
+WHERE id = :id AND state IN ('open', 'unknown');
 
 -- name: close_call_unknown
 -- A call whose cost only the other side knows: at most what was reserved.
@@ -216,6 +216,7 @@ SELECT count(*), coalesce(sum(reserved_nanousd), 0) FROM calls WHERE state = :st
 
 -- name: job_attempts
 -- A job's tries, the first one first.
-SELECT a.number, a.call_id, a.outcome, a.used_attempt, a.ended_ms, a.cost_nanousd, a.error, c.request_id, c.http_status,
-       c.state, c.input_tokens, c.cache_write_5m_tokens, c.cache_write_1h_tokens, c.cache_read_tokens, c.output_tokens
+SELECT a.number, a.call_id, a.outcome, a.used_attempt, a.ended_ms, a.cost_nanousd, json_extract(a.error, '$.type'), c.state,
+       c.reserved_nanousd, c.http_status, c.request_id, c.input_tokens,
+       c.cache_write_5m_tokens + c.cache_write_1h_tokens, c.cache_read_tokens, c.output_tokens
 FROM attempts AS a JOIN calls AS c ON c.id = a.call_id WHERE a.job_id = :job_id ORDER BY a.number;

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from claudeflow.domain.errors import JobNotFound
+from claudeflow.domain.report import AttemptRow
 from claudeflow.store.statements import SQL
 
 
@@ -27,8 +29,10 @@ def lane_counts(raw: sqlite3.Connection) -> dict[str, LaneCount]:
     }
 
 
-def attempts_of(raw: sqlite3.Connection, job_id: int) -> list[dict[str, object]]:
-    """A job's tries with their calls, the first one first."""
-    cursor = raw.execute(SQL.job_attempts, {"job_id": job_id})
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+def attempts_of(raw: sqlite3.Connection, job_id: int) -> list[AttemptRow]:
+    """A job's tries with their calls, the first one first. Raises JobNotFound."""
+    if raw.execute(SQL.job, {"id": job_id}).fetchone() is None:
+        raise JobNotFound(f"no job has the id {job_id}")
+    rows = raw.execute(SQL.job_attempts, {"job_id": job_id})
+    names = [field.name for field in fields(AttemptRow)]
+    return [AttemptRow(**dict(zip(names, row, strict=True))) for row in rows]

@@ -71,6 +71,7 @@ def test_show_tells_everything_that_is_known(claudeflow: CommandLine, daemon: Sc
         metadata={"ticket": "T-1"},
     )
     daemon.answers("GET /v1/jobs/42", job)
+    daemon.answers("GET /v1/jobs/42/attempts", {"attempts": []})
     shown = dict(line.split("  ", 1) for line in claudeflow("show", "42").stdout.splitlines())
     assert {
         name: value.strip() for name, value in shown.items() if name not in {"submitted", "finished"}
@@ -209,3 +210,32 @@ def test_a_daemon_that_hangs_up_is_exit_code_3(claudeflow: CommandLine, daemon: 
     assert done.exit_code == Exit.UNREACHABLE
     assert "hung up without an answer" in done.stderr
     assert len(daemon.asked) == 1
+
+
+def test_show_lists_every_try_and_bounds_what_nobody_knows(
+    claudeflow: CommandLine, daemon: ScriptedDaemon
+) -> None:
+    daemon.answers("GET /v1/jobs/42", a_job(tries=2))
+    answered = {
+        "number": 2,
+        "call_id": 9,
+        "outcome": "succeeded",
+        "used_attempt": True,
+        "ended_at": "2026-11-22T09:01:00.000Z",
+        "cost_nanousd": 1_500_000,
+        "error_type": None,
+        "call_state": "settled",
+        "reserved_nanousd": 9_000_000,
+        "http_status": 200,
+        "request_id": "req_2",
+        "input_tokens": 10,
+        "cache_write_tokens": 0,
+        "cache_read_tokens": 3_000,
+        "output_tokens": 20,
+    }
+    crashed = {**answered, "number": 1, "outcome": "crashed", "call_state": "unknown", "request_id": None}
+    daemon.answers("GET /v1/jobs/42/attempts", {"attempts": [crashed, answered]})
+    lines = claudeflow("show", "42").stdout.splitlines()
+    assert lines[-2].split()[:2] == ["1", "crashed"]
+    assert lines[-2].endswith("up to $0.009000")
+    assert lines[-1].endswith("$0.001500")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from claudeflow.claude.settings import ClaudeSettings  # noqa: F401
 from claudeflow.domain.errors import QueueFull
 from claudeflow.domain.events import CallEnded, JobFinished, JobsSubmitted
 from claudeflow.domain.job import JobState
 from claudeflow.policy.scheduler import LaneSettings
 from tests.support.books import successes_by_job
-from tests.support.daemons import a_config, a_job, a_twin, opened, running, some_jobs, yield_to_others
 from tests.support.clocks import WoundClock
+from tests.support.daemons import a_config, a_job, a_twin, opened, running, some_jobs, yield_to_others
+from tests.support.stuck import StuckReader, stuck_writer
 
 MODELS = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-4-5", "claude-opus-4-8"]
 
@@ -46,14 +47,19 @@ async def test_the_books_equal_the_invoice_to_the_nanodollar(tmp_path: Path) -> 
 
 
 async def test_every_job_gets_its_own_answer(tmp_path: Path) -> None:
-    def echo(n: int) -> dict[str, object]:
-        schema = {"type": "object", "properties": {f"field_{n}": {"type": "string"}}, "required": [f"field_{n}"]}
-        job = a_job(n)
+    def asking_for(name: str) -> dict[str, Any]:
+        schema = {
+            "type": "object",
+            "properties": {name: {"type": "string"}},
+            "required": [name],
+            "additionalProperties": False,
+        }
+        job = a_job()
         job["request"]["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return job
 
     async with running(tmp_path) as bench:
-        ids = [record.id for record in await bench.run(*[echo(n) for n in range(30)])]
+        ids = [record.id for record in await bench.run(*[asking_for(f"field_{n}") for n in range(30)])]
         for n, job_id in enumerate(ids):
             answer = json.loads(await bench.parts.desk.answer(job_id) or b"{}")
             assert f"field_{n}" in json.loads(answer["content"][-1]["text"])
@@ -94,17 +100,31 @@ async def test_jobs_of_an_earlier_daemon_are_taken_up(tmp_path: Path) -> None:
         assert {record.state for record in await bench.finished(ids)} == {JobState.SUCCEEDED}
 
 
-@pytest.mark.parametrize("steps", range(0, 24, 2))
-async def test_a_job_that_arrives_while_the_daemon_takes_up_old_ones_is_not_forgotten(
-    tmp_path: Path, steps: int
-) -> None:
+async def test_a_job_that_arrives_while_old_ones_are_read_is_not_forgotten(tmp_path: Path) -> None:
     async with opened(tmp_path) as earlier:
-        await earlier.submit(*some_jobs(100))
+        ids = await earlier.submit(*some_jobs(10))
     async with opened(tmp_path) as bench:
+        reader = StuckReader(bench.parts.shared.store)
+        await reader.lay_in_wait()
         bench.start()
-        await yield_to_others(steps)
-        [late] = await bench.run(a_job(1000))
-        assert late.state is JobState.SUCCEEDED
+        await reader.caught()
+        ids += await bench.submit(a_job(11))
+        reader.free.set()
+        assert {record.state for record in await bench.finished(ids)} == {JobState.SUCCEEDED}
+
+
+async def test_a_job_cancelled_while_it_is_claimed_leaves_none_of_the_others_behind(tmp_path: Path) -> None:
+    # 97 jobs leave the window of 128 before it is refilled with exactly as many as it can show.
+    config = a_config(tmp_path, lanes={"standard": LaneSettings(max_in_flight=1)})
+    async with opened(tmp_path, config=config) as bench:
+        first, *others = await bench.submit(*some_jobs(97 + 128 + 1))
+        async with stuck_writer(bench.parts.shared.store):
+            cancelling = asyncio.create_task(bench.parts.desk.cancel(first))
+            await yield_to_others(1)
+            bench.start()
+            await yield_to_others(50)
+        assert (await cancelling).state is JobState.CANCELLED
+        assert {record.state for record in await bench.finished(others)} == {JobState.SUCCEEDED}
 
 
 async def test_a_job_is_not_sent_before_its_time(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def disagreements(store: Path, invoice: Mapping[str, int]) -> list[str]:
     unbooked = sorted((cost for name, cost in invoice.items() if name not in known), reverse=True)
     bounds = sorted((call.reserved_nanousd for call in calls if call.state != "settled"), reverse=True)
     if len(unbooked) > len(bounds):
-        wrong.append(f"{len(unbooked)} billed calls are not settled, but only {len(bounds)} are open or unknown")
+        wrong.append(
+            f"{len(unbooked)} billed calls are not settled, but only {len(bounds)} are open or unknown"
+        )
     # Pairing the dearest with the dearest finds a cover for every line whenever there is one.
     pairs = zip(unbooked, bounds, strict=False)
     return wrong + [f"{cost} was billed, at most {bound} reserved" for cost, bound in pairs if cost > bound]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,7 +52,9 @@ def a_twin(clock: WoundClock, **settings: Any) -> Twin:
     return Twin(TwinSettings(**{"reply_tokens": 20, **PLENTY, **settings}), clock)
 
 
-def a_job(number: int = 1, *, system: str | None = None, model: str = MODEL, **envelope: Any) -> dict[str, Any]:
+def a_job(
+    number: int = 1, *, system: str | None = None, model: str = MODEL, **envelope: Any
+) -> dict[str, Any]:
     """A job as a producer writes it; the number makes its answer its own."""
     request: dict[str, Any] = {
         "model": model,
@@ -174,3 +176,10 @@ async def yield_to_others(times: int) -> None:
     """Let the other tasks run on, so many steps of the loop."""
     for _ in range(times):
         await asyncio.sleep(0)
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    """Let the other tasks run on until the fact holds. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not fact():
+            await yield_to_others(1)

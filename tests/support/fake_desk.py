@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from claudeflow.domain.errors import Conflict, JobNotFound, QueueFull
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob, may_become
-from claudeflow.domain.report import Spend, Status
+from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
 
@@ -25,6 +25,7 @@ class FakeDesk:
         self._records: dict[JobId, JobRecord] = {}
         self._answers: dict[JobId, bytes] = {}
         self.jobs: dict[JobId, NewJob] = {}
+        self.tries: dict[JobId, list[AttemptRow]] = {}
         self.commits = 0
         self.waiting = asyncio.Event()
         self.phase = "running"
@@ -48,6 +49,10 @@ class FakeDesk:
     async def answer(self, job_id: JobId) -> bytes | None:
         await self.job(job_id)
         return self._answers.get(job_id)
+
+    async def attempts(self, job_id: JobId) -> list[AttemptRow]:
+        await self.job(job_id)
+        return self.tries.get(job_id, [])
 
     async def wait(self, job_id: JobId, timeout_s: float) -> JobRecord:
         try:

@@ -1,28 +1,34 @@
-"""The demo's table: what the daemon does with a busy morning, redrawn as it happens."""
+"""The demo's table: what the daemon does with a busy morning, redrawn as it happens.
+
+It fits a terminal of 80 columns and 24 lines; `claudeflow status` shows more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
 from claudeflow.cli import board
-from claudeflow.cli.output import span
+from claudeflow.cli.output import count, printable, span
+from claudeflow.domain.money import usd
 
 
 def render_board(status: Mapping[str, Any], elapsed_s: float, totals: Mapping[str, int]) -> RenderableType:
-    """The state of the daemon as one panel that fits 100 columns.
+    """The state of the daemon as one panel.
 
     `status` is the JSON of `/v1/status`; `totals` maps a lane to the jobs it will get in all, as
     far as that is known.
     """
-    parts: list[RenderableType] = [board.lanes_table(status["lanes"], totals), ""]
+    parts: list[RenderableType] = [lanes_table(status["lanes"], totals), ""]
     if status["holds"]:
         parts += [board.holds_table(status["holds"]), ""]
-    parts += [board.buckets_table(status["pools"]), "", board.pools_table(status["pools"]), ""]
+    if status["pools"]:
+        parts += [pools_table(status["pools"]), ""]
     parts.append(Text(board.spend_line(status["spend"])))
     return Panel(
         Group(*parts),
@@ -30,6 +36,62 @@ def render_board(status: Mapping[str, Any], elapsed_s: float, totals: Mapping[st
         subtitle=f"{span(elapsed_s)} · {_progress(status, totals)}",
         border_style="red" if status["holds"] else "blue",
     )
+
+
+def lanes_table(lanes: Sequence[Mapping[str, Any]], totals: Mapping[str, int]) -> Table:
+    """One row for each lane. `oldest` is the age of its oldest queued job."""
+    numbers = ("queued", "running", "done", "failed", "oldest", "input", "cached", "output", "cost")
+    table = _table("lane", right=numbers)
+    for lane in lanes:
+        oldest = lane["oldest_age_s"]
+        table.add_row(
+            printable(lane["lane"]),
+            _number(lane["queued"], "cyan"),
+            _number(lane["running"], "blue"),
+            _done(lane["succeeded"], totals.get(lane["lane"])),
+            _number(lane["failed"], "red"),
+            "-" if oldest is None else span(oldest),
+            count(lane["input_tokens"]),
+            count(lane["cache_read_tokens"]),
+            count(lane["output_tokens"]),
+            usd(lane["cost_nanousd"]),
+        )
+    return table
+
+
+def pools_table(pools: Iterable[Mapping[str, Any]]) -> Table:
+    """One row for each pool: its gate, its calls, and how full its buckets are."""
+    table = _table("pool", "gate", right=("calls", "429s"))
+    for name in ("requests", "input tokens", "output tokens"):
+        table.add_column(name, no_wrap=True)
+    for pool in pools:
+        bars = {bucket["axis"]: board.bar(bucket["level"], bucket["capacity"]) for bucket in pool["buckets"]}
+        table.add_row(
+            printable(pool["pool"]),
+            board.gate(pool["gate_closed_for_s"]),
+            _number(pool["in_flight"], "blue"),
+            _number(pool["throttled_calls"], "yellow"),
+            *(bars.get(axis, "") for axis in ("requests", "input_tokens", "output_tokens")),
+        )
+    return table
+
+
+def _table(*left: str, right: Iterable[str]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for name in left:
+        table.add_column(name, no_wrap=True)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _number(number: int, style: str) -> Text:
+    return Text(f"{number:,}", style=style if number else "dim")
+
+
+def _done(succeeded: int, total: int | None) -> Text:
+    text = f"{succeeded:,}/{total:,}" if total else f"{succeeded:,}"
+    return Text(text, style="green" if succeeded else "dim")
 
 
 def _progress(status: Mapping[str, Any], totals: Mapping[str, int]) -> str:

@@ -42,6 +42,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
         routes=[
             route("/v1/jobs", POST=handlers.submit, GET=handlers.list_jobs),
             route("/v1/jobs/{job_id}", GET=handlers.job),
+            route("/v1/jobs/{job_id}/attempts", GET=handlers.attempts),
             route("/v1/jobs/{job_id}/cancel", POST=handlers.cancel),
             route("/v1/jobs/{job_id}/retry", POST=handlers.retry),
             route("/v1/status", GET=handlers.status),

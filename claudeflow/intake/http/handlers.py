@@ -18,7 +18,7 @@ from claudeflow.intake.http.queries import Query, job_filter, job_id
 from claudeflow.intake.http.responses import json_response, problem_response
 from claudeflow.intake.http.submission import Tally, submit_all, submit_good_ones
 from claudeflow.intake.mistakes import show
-from claudeflow.intake.views import record_to_json, status_to_json
+from claudeflow.intake.views import attempt_to_json, record_to_json, status_to_json
 from claudeflow.intake.wire import parse_job
 
 
@@ -59,6 +59,12 @@ class Handlers:
             answer = await self._desk.answer(which)
             content["result"] = orjson.Fragment(answer) if answer else None
         return json_response(content)
+
+    async def attempts(self, request: Request) -> Response:
+        """GET /v1/jobs/{id}/attempts: every try at a job, with its call."""
+        Query(request)
+        rows = await self._desk.attempts(job_id(request))
+        return json_response({"attempts": [attempt_to_json(row) for row in rows]})
 
     async def cancel(self, request: Request) -> Response:
         """POST /v1/jobs/{id}/cancel."""

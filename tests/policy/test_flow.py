@@ -1,0 +1,277 @@
+"""A window on a flow: the order is the flow's, and no job is lost, whatever comes and goes meanwhile."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from claudeflow.domain.job import Candidate, JobId
+from claudeflow.policy.flow import LARGEST_WINDOW, REFILL_BELOW, WINDOW, Flow, FlowKey, rank
+from tests.policy.builders import a_candidate
+
+KEY = FlowKey("bulk", "triage", "claude-haiku-5-5")
+PRIORITIES = st.integers(-2, 2)
+
+
+class StoredFlow:
+    """A flow with the jobs that a store would hold for it."""
+
+    def __init__(self) -> None:
+        self.flow = Flow(KEY)
+        self.due: dict[JobId, Candidate] = {}
+
+    def put(self, candidate: Candidate) -> None:
+        self.due[candidate.id] = candidate
+
+    def first_due(self) -> list[Candidate]:
+        return sorted(self.due.values(), key=rank)[:WINDOW]
+
+    def arrive(self, candidate: Candidate) -> None:
+        self.put(candidate)
+        self.flow.arrive(candidate)
+
+    def refill(self) -> None:
+        self.flow.begin_refill()
+        first = self.first_due()
+        self.flow.refill(first, all_there_is=len(first) < WINDOW)
+
+    def take(self) -> Candidate | None:
+        """Claim the next job as the daemon would: refill when the window runs low, then take its head."""
+        if self.flow.wants_refill:
+            self.refill()
+        head = self.flow.head()
+        if head is not None:
+            self.flow.leave(head.id)
+            self.due.pop(head.id, None)
+        return head
+
+    def take_all(self) -> list[Candidate]:
+        taken = []
+        while (head := self.take()) is not None:
+            taken.append(head)
+        return taken
+
+
+def a_stored_flow(priorities: list[int]) -> StoredFlow:
+    """Jobs 1, 2, 3… arrived in this order."""
+    stored = StoredFlow()
+    for number, priority in enumerate(priorities, start=1):
+        stored.arrive(a_candidate(number, priority=priority))
+    return stored
+
+
+def ids(candidates: list[Candidate]) -> list[int]:
+    return [candidate.id for candidate in candidates]
+
+
+def test_an_empty_flow_has_no_head_and_wants_nothing() -> None:
+    flow = Flow(KEY)
+    assert flow.head() is None
+    assert flow.complete
+    assert not flow.wants_refill
+
+
+def test_the_first_job_is_the_one_of_highest_priority_then_the_oldest() -> None:
+    assert ids(a_stored_flow([0, 5, -1, 5, 0]).take_all()) == [2, 4, 1, 5, 3]
+
+
+def test_only_a_window_of_a_long_flow_is_in_memory() -> None:
+    stored = a_stored_flow([0] * 1_000)
+    assert len(stored.flow) == WINDOW
+    assert not stored.flow.complete
+
+
+def test_a_window_asks_for_more_when_it_runs_low() -> None:
+    stored = a_stored_flow([0] * 1_000)
+    for _ in range(WINDOW - REFILL_BELOW):
+        assert not stored.flow.wants_refill
+        stored.take()
+    stored.flow.leave(JobId(100))
+    assert stored.flow.wants_refill
+
+
+def test_a_window_that_shows_everything_asks_for_nothing() -> None:
+    assert not a_stored_flow([0, 0, 0]).flow.wants_refill
+
+
+@given(st.lists(PRIORITIES, max_size=700))
+@settings(deadline=None)
+def test_taking_everything_through_windows_yields_the_exact_order_and_loses_none(
+    priorities: list[int],
+) -> None:
+    stored = a_stored_flow(priorities)
+    expected = sorted(stored.due.values(), key=rank)
+    assert stored.take_all() == expected
+
+
+def test_a_released_job_returns_to_the_front_although_the_store_holds_more() -> None:
+    stored = a_stored_flow([0] * 1_000)
+    taken = [stored.take() for _ in range(5)]
+    assert taken[1] is not None
+    stored.arrive(taken[1])
+    assert ids(stored.take_all()) == [2, *range(6, 1_001)]
+
+
+def test_an_urgent_job_goes_before_a_window_full_of_others() -> None:
+    stored = a_stored_flow([0] * 1_000)
+    stored.arrive(a_candidate(5_000, priority=1))
+    head = stored.take()
+    assert head is not None
+    assert head.id == 5_000
+
+
+def test_a_flood_of_urgent_jobs_does_not_keep_the_window_growing() -> None:
+    stored = a_stored_flow([0] * 200)
+    for number in range(1_000, 3_000):
+        stored.arrive(a_candidate(number, priority=1))
+        assert len(stored.flow) <= LARGEST_WINDOW
+    assert ids(stored.take_all()) == [*range(1_000, 3_000), *range(1, 201)]
+
+
+def test_a_job_that_is_told_of_twice_is_shown_once() -> None:
+    stored = a_stored_flow([0])
+    stored.arrive(a_candidate(1))
+    assert ids(stored.take_all()) == [1]
+
+
+def test_cancelling_a_job_that_never_was_due_hides_no_other() -> None:
+    stored = a_stored_flow([0] * (WINDOW + 1))
+    stored.flow.leave(JobId(9_999))
+    assert ids(stored.take_all()) == list(range(1, WINDOW + 2))
+
+
+def test_a_job_that_arrives_while_the_store_is_read_is_not_lost() -> None:
+    stored = a_stored_flow([0] * 200)
+    for _ in range(WINDOW - REFILL_BELOW + 1):
+        head = stored.flow.head()
+        assert head is not None
+        stored.flow.leave(head.id)
+        del stored.due[head.id]
+    stored.flow.begin_refill()
+    read = stored.first_due()
+    stored.arrive(a_candidate(201))
+    stored.flow.refill(read, all_there_is=True)
+    assert ids(stored.take_all()) == list(range(98, 202))
+
+
+def test_a_job_that_is_cancelled_while_the_store_is_read_is_not_shown_again() -> None:
+    stored = a_stored_flow([0] * 200)
+    stored.flow.begin_refill()
+    read = stored.first_due()
+    stored.flow.leave(JobId(7))
+    del stored.due[JobId(7)]
+    stored.flow.refill(read, all_there_is=False)
+    assert ids(stored.take_all()) == [number for number in range(1, 201) if number != 7]
+
+
+def test_a_refill_that_failed_is_simply_begun_again() -> None:
+    stored = a_stored_flow([0] * 200)
+    stored.flow.begin_refill()
+    stored.arrive(a_candidate(201))
+    assert ids(stored.take_all()) == list(range(1, 202))
+
+
+class ComingAndGoing(RuleBasedStateMachine):
+    """Commits, what the flow hears of them, and readings of the store, in any interleaving.
+
+    The store changes at once; the flow is told later, in the same order. A reading shows the store
+    as it was at some moment between its beginning and its end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored = StoredFlow()
+        self.untold: deque[tuple[JobId, Callable[[], None]]] = deque()
+        self.taken: list[Candidate] = []
+        self.reading = False
+        self.read: list[Candidate] | None = None
+        self.last_id = 0
+
+    @rule(priorities=st.lists(PRIORITIES, min_size=1, max_size=150))
+    def submit(self, priorities: list[int]) -> None:
+        for priority in priorities:
+            self.last_id += 1
+            candidate = a_candidate(self.last_id, priority=priority)
+            self.stored.put(candidate)
+            self.untold.append((candidate.id, partial(self.stored.flow.arrive, candidate)))
+
+    @precondition(lambda self: self.taken)
+    @rule(which=st.integers(0, 10_000))
+    def release(self, which: int) -> None:
+        candidate = self.taken.pop(which % len(self.taken))
+        self.stored.put(candidate)
+        self.untold.append((candidate.id, partial(self.stored.flow.arrive, candidate)))
+
+    @precondition(lambda self: self.stored.due)
+    @rule(which=st.integers(0, 10_000))
+    def cancel(self, which: int) -> None:
+        job_id = list(self.stored.due)[which % len(self.stored.due)]
+        del self.stored.due[job_id]
+        self.untold.append((job_id, partial(self.stored.flow.leave, job_id)))
+
+    @precondition(lambda self: self.untold)
+    @rule(how_many=st.integers(1, 200))
+    def tell(self, how_many: int) -> None:
+        for _ in range(min(how_many, len(self.untold))):
+            _, tell = self.untold.popleft()
+            tell()
+
+    @precondition(lambda self: not self.reading and self.stored.flow.wants_refill)
+    @rule()
+    def begin_reading(self) -> None:
+        self.reading = True
+        self.stored.flow.begin_refill()
+
+    @precondition(lambda self: self.reading and self.read is None)
+    @rule()
+    def see_the_store(self) -> None:
+        self.read = self.stored.first_due()
+
+    @precondition(lambda self: self.read is not None)
+    @rule()
+    def end_reading(self) -> None:
+        assert self.read is not None
+        self.stored.flow.refill(self.read, all_there_is=len(self.read) < WINDOW)
+        self.reading, self.read = False, None
+
+    @precondition(lambda self: not self.reading)
+    @rule(how_many=st.integers(1, 150))
+    def take(self, how_many: int) -> None:
+        untold = {job_id for job_id, _ in self.untold}
+        for _ in range(how_many):
+            head = self.stored.flow.head()
+            if head is None:
+                return
+            self.stored.flow.leave(head.id)
+            if self.stored.due.pop(head.id, None) is None:
+                continue
+            self.taken.append(head)
+            assert rank(head) <= min(
+                (rank(other) for other in self.stored.due.values() if other.id not in untold),
+                default=rank(head),
+            )
+
+    @invariant()
+    def a_flow_that_shows_too_little_asks_for_more(self) -> None:
+        flow = self.stored.flow
+        known_of = [job_id for job_id in self.stored.due if job_id not in {i for i, _ in self.untold}]
+        if known_of and flow.head() is None:
+            assert flow.wants_refill
+
+    def teardown(self) -> None:
+        """However it went: in the end every job is taken, in order."""
+        while self.untold:
+            self.untold.popleft()[1]()
+        expected = sorted(self.stored.due.values(), key=rank)
+        due = dict(self.stored.due)
+        assert [job for job in self.stored.take_all() if job.id in due] == expected
+        super().teardown()
+
+
+TestComingAndGoing = ComingAndGoing.TestCase
+TestComingAndGoing.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
