@@ -2,7 +2,7 @@
 
 The twin does honest work for every answer and would be the bottleneck on the other core. This
 answers some tens of thousands of requests a second. `python -m benchmarks.fake_api` prints its port.
-`GET /seen` tells the number of calls and the monotonic moments at which the last of them arrived.
+`GET /calls` tells how many calls arrived, `GET /stamps` the monotonic moments of the last of them.
 """
 
 from __future__ import annotations
@@ -104,12 +104,10 @@ class Answers:
     def __post_init__(self) -> None:
         self.pieces = streamed_answer(self.deltas)
 
-    def seen(self) -> bytes:
-        """The answer to `GET /seen`."""
-        body = orjson.dumps({"calls": self.calls, "stamps": list(self.stamps)})
-        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(
-            body
-        ) + body
+    def tell(self, path: bytes) -> bytes:
+        """The answer to a GET."""
+        body = orjson.dumps(list(self.stamps) if path == b"/stamps" else self.calls)
+        return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
 
 class Connection(asyncio.Protocol):
@@ -133,7 +131,7 @@ class Connection(asyncio.Protocol):
             return
         self._buffer = b""
         if head.startswith(b"GET"):
-            self._write(self._answers.seen())
+            self._write(self._answers.tell(head.split(b" ", 2)[1]))
             return
         self._answers.calls += 1
         self._answers.stamps.append(time.monotonic())

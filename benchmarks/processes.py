@@ -9,19 +9,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from benchmarks.machine import measured_core, other_core
+from benchmarks.machine import cpu_s, measured_core, other_core
 
 STOP_TIMEOUT_S = 30
 READY_TIMEOUT_S = 30
 POLL_S = 0.02
-CLAUDEFLOW = [sys.executable, "-m", "claudeflow.cli.main"]
+CLAUDEFLOW_RUN = (sys.executable, "-m", "claudeflow.cli.main", "run", "--config")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -49,9 +49,8 @@ class UnixConnection(http.client.HTTPConnection):
 @contextlib.contextmanager
 def process(command: list[str], core: int, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a command on one core while the block lasts."""
-    child = subprocess.Popen(
-        command, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core}), **options
-    )
+    child = subprocess.Popen(command, text=True, **options)
+    os.sched_setaffinity(child.pid, {core})
     try:
         yield child
     finally:
@@ -71,13 +70,17 @@ class FakeApi:
 
     def calls(self) -> int:
         """How many calls have arrived."""
-        return int(self.seen()["calls"])
+        return int(self._ask("/calls"))
 
-    def seen(self) -> dict[str, Any]:
-        """`calls`, and the monotonic `stamps` of the last ones."""
+    def stamps(self) -> list[float]:
+        """The monotonic moments at which the last calls arrived."""
+        found: list[float] = self._ask("/stamps")
+        return found
+
+    def _ask(self, path: str) -> Any:
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"))
-        connection.request("GET", "/seen")
-        found: dict[str, Any] = orjson.loads(connection.getresponse().read())
+        connection.request("GET", path)
+        found = orjson.loads(connection.getresponse().read())
         connection.close()
         return found
 
@@ -168,30 +171,37 @@ class Daemon:
         status = self.connect().ask("GET", "/v1/status")
         return sum(lane["succeeded"] + lane["failed"] for lane in status["lanes"])
 
-    def await_finished(self, jobs: int, api: FakeApi) -> None:
-        """Return once so many jobs, the only ones that `api` sees, have come to an end.
+    def work_off(self, count: int, submit: Callable[[], None], api: FakeApi) -> Spent:
+        """What it takes from the start of `submit` until its `count` jobs are done.
 
-        The daemon itself is asked only when the last call has been made: asking is work, too.
+        Nobody else may call `api`. The daemon itself is asked only when the last call has been made:
+        asking is work, too.
         """
-        calls = jobs - self.finished() + api.calls()
+        calls, finished = api.calls() + count, self.finished() + count
+        used_s, began_s = cpu_s(self.pid), time.perf_counter()
+        submit()
         while api.calls() < calls:
             time.sleep(POLL_S)
-        while self.finished() < jobs:
+        while self.finished() < finished:
             time.sleep(POLL_S)
+        return Spent(cpu_s(self.pid) - used_s, time.perf_counter() - began_s)
 
 
 @contextlib.contextmanager
-def daemon(folder: Path, url: str, settings: str = "", *, core: int | None = None) -> Iterator[Daemon]:
-    """A daemon on the measured core that is at work; `settings` is more TOML."""
+def daemon(
+    folder: Path, url: str, settings: str = "", *, program: Sequence[str] = CLAUDEFLOW_RUN
+) -> Iterator[Daemon]:
+    """A daemon on the measured core that is at work; `settings` is more TOML, `program` takes its path."""
     write_config(folder, url, settings)
     environment = {**os.environ, "ANTHROPIC_API_KEY": "bench"}
-    command = [*CLAUDEFLOW, "run", "--config", str(folder / "claudeflow.toml")]
-    with (folder / "log.jsonl").open("w", encoding="utf-8") as log:
-        where = measured_core() if core is None else core
-        with process(command, where, stderr=log, stdout=log, env=environment) as child:
-            running = Daemon(child, folder)
-            await_ready(running)
-            yield running
+    command = [*program, str(folder / "claudeflow.toml")]
+    with (
+        (folder / "log.jsonl").open("w", encoding="utf-8") as log,
+        process(command, measured_core(), stderr=log, stdout=log, env=environment) as child,
+    ):
+        running = Daemon(child, folder)
+        await_ready(running)
+        yield running
 
 
 def write_config(folder: Path, url: str, settings: str) -> None:

@@ -237,5 +237,5 @@ def test_show_lists_every_try_and_bounds_what_nobody_knows(
     daemon.answers("GET /v1/jobs/42/attempts", {"attempts": [crashed, answered]})
     lines = claudeflow("show", "42").stdout.splitlines()
     assert lines[-2].split()[:2] == ["1", "crashed"]
-    assert lines[-2].endswith("up to $0.009000")
-    assert lines[-1].endswith("$0.001500")
+    assert lines[-2].rstrip().endswith("up to $0.009000")
+    assert lines[-1].rstrip().endswith("$0.001500")

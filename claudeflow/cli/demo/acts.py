@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,16 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class LivePlan:
+    """What will be sent where. `key` must reach no file and no log."""
+
+    base_url: str
+    key: str = field(repr=False)
+    examples: Path
+    arrivals: Sequence[Arrival]
+
+
+@dataclass(frozen=True, slots=True)
 class Programme:
     """What is played: the jobs, how many of them each lane gets, and what else happens when."""
 
@@ -64,17 +74,23 @@ def twin_act(wish: Wish, place: Stage, began: float) -> Summary:
     return summarize(played, totals, _books(place), verdict)
 
 
-def real_act(wish: Wish, place: Stage) -> Summary:
-    """A few jobs on the real API. Raises Failure."""
+def plan_live(wish: Wish) -> LivePlan:
+    """What to send to the real API, after the person has agreed. Raises Failure."""
     base_url, key = real_api()
     examples = find_examples()
     wanted = wish.jobs or DEFAULT_JOBS
     found = live_jobs(examples, wanted, wish.seed, nanousd(wish.max_cost))
     if not wish.yes:
         confirm(found, wanted, base_url)
-    place.config.write_text(config_text(place, base_url, examples / "prompts", retries=False))
-    programme = Programme(found.arrivals, _totals(examples, found.arrivals))
-    played = _perform(programme, place, key, time.monotonic() + PLAY_ENDS_AFTER_S, wish.as_json)
+    return LivePlan(base_url, key, examples, found.arrivals)
+
+
+def real_act(plan: LivePlan, place: Stage, *, as_json: bool) -> Summary:
+    """A few jobs on the real API. Raises Failure."""
+    text = config_text(place, plan.base_url, plan.examples / "prompts", retries=False)
+    place.config.write_text(text)
+    programme = Programme(plan.arrivals, _totals(plan.examples, plan.arrivals))
+    played = _perform(programme, place, plan.key, time.monotonic() + PLAY_ENDS_AFTER_S, as_json)
     return summarize(played, programme.totals, _books(place), None)
 
 

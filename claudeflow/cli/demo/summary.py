@@ -143,15 +143,13 @@ def _jobs_line(summary: Summary) -> str:
 
 
 def _throttled_line(summary: Summary) -> str:
-    throttled, verdict = summary.throttled_calls, summary.verdict
-    if not throttled:
+    if not summary.throttled_calls:
         return "429s: none."
-    line = f"429s: {throttled:,}, staged: another program used up the Haiku limit for a second."
-    if verdict is None:
-        return f"429s: {throttled:,}. Their pool paused until retry-after had passed; no job failed for it."
-    if not verdict.early_calls:
-        line += " The pool waited; no call came before its retry-after had passed."
-    return line
+    line = f"429s: {summary.throttled_calls:,}"
+    if summary.verdict is None:
+        return f"{line}. The pool waited each time, and no job failed for it."
+    line += ", as another program took the Haiku limit for a second (staged). The whole pool waited"
+    return f"{line}." if summary.verdict.early_calls else f"{line}; no call came before its retry-after."
 
 
 def _cost_line(summary: Summary) -> str:

@@ -14,7 +14,7 @@ ANSWER_TIMEOUT_S = 10.0
 ANNOUNCEMENT = "twin listening on "
 
 SIZED_FOR_JOBS = 330
-RPM, ITPM, OTPM = 600, 400_000, 80_000
+RPM, ITPM, OTPM = 640, 450_000, 80_000
 """Limits a minute of each pool. 330 jobs that arrive within 8 s take about half a minute under them."""
 
 RIVAL_AT_S = 12.0
