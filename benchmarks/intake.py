@@ -68,7 +68,7 @@ def _in_one_request(running: Daemon, size: Size) -> str:
     for _ in range(size.rounds):
         for name, query in zip(found, ("", "?partial=true"), strict=True):
             began_s = time.perf_counter()
-            running.connect().ask("POST", f"/v1/jobs{query}", body, "application/x-ndjson")
+            running.ask("POST", f"/v1/jobs{query}", body, "application/x-ndjson")
             found[name].append(time.perf_counter() - began_s)
     rows = [[name, spread(seconds), number(len(body) / 1e6, 1)] for name, seconds in found.items()]
     return table((f"{count:,} jobs as NDJSON in one request", "s", "MB"), rows)

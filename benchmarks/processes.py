@@ -60,6 +60,9 @@ def process(command: list[str], core: int, **options: Any) -> Iterator[subproces
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +161,18 @@ class Daemon:
         """Its socket."""
         return self.folder / "claudeflow.sock"
 
-    def connect(self) -> UnixConnection:
-        """A new connection to it."""
-        return UnixConnection(self.socket)
+    def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> Any:
+        """One request over a connection of its own. Raises RuntimeError for an error."""
+        with contextlib.closing(UnixConnection(self.socket)) as connection:
+            return connection.ask(method, path, body, kind)
 
     def submit(self, ndjson: bytes) -> None:
         """Submit many jobs in one request."""
-        self.connect().ask("POST", "/v1/jobs?partial=true", ndjson, "application/x-ndjson")
+        self.ask("POST", "/v1/jobs?partial=true", ndjson, "application/x-ndjson")
 
     def finished(self) -> int:
         """How many jobs it has brought to an end since it started."""
-        status = self.connect().ask("GET", "/v1/status")
+        status = self.ask("GET", "/v1/status")
         return sum(lane["succeeded"] + lane["failed"] for lane in status["lanes"])
 
     def work_off(self, count: int, submit: Callable[[], None], api: FakeApi) -> Spent:
@@ -241,7 +245,7 @@ def await_ready(running: Daemon) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline and running.child.poll() is None:
         with contextlib.suppress(OSError, RuntimeError):
-            running.connect().ask("GET", "/-/ready")
+            running.ask("GET", "/-/ready")
             return
         time.sleep(0.005)
     raise RuntimeError((running.folder / "log.jsonl").read_text(encoding="utf-8")[-2000:])

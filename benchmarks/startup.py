@@ -49,7 +49,7 @@ def _await_socket(running: Daemon) -> None:
     """Return once the daemon answers at all."""
     while running.child.poll() is None:
         try:
-            running.connect().ask("GET", "/-/healthy")
+            running.ask("GET", "/-/healthy")
         except OSError:
             time.sleep(0.002)
         else:

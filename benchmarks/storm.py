@@ -34,7 +34,6 @@ RATE_PER_S = 20
 WORKERS = 40
 STUBBORN_PAUSE_S = 2.0
 PATIENCE_S = 240.0
-LIMITS = {"rpm": 4_000, "itpm": 4_000_000, "otpm": 800_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,15 @@ class Weather:
             Fault("rate_429", from_s=second, until_s=second + 1, retry_after_s=self.until_s - second)
             for second in range(self.from_s, self.until_s)
         )
-        return TwinSettings(ttft_s=0.3, tokens_per_s=150.0, flight_s=0.05, faults=faults, **LIMITS)
+        return TwinSettings(
+            rpm=4_000,
+            itpm=4_000_000,
+            otpm=800_000,
+            flight_s=0.05,
+            ttft_s=0.3,
+            tokens_per_s=150.0,
+            faults=faults,
+        )
 
 
 @dataclass(slots=True)
@@ -79,8 +86,8 @@ def run(size: Size) -> Iterator[str]:
     """A table of what each did, and one of its queue over time."""
     weather = size.of(tiny=Weather(1.5, 1, 2), quick=Weather(30, 8, 18), full=Weather(60, 15, 40))
     yield (
-        f"{RATE_PER_S} jobs/s for {weather.arrivals_s:g} s; from {weather.from_s} s to {weather.until_s} s every "
-        "call gets 429 with a `retry-after` that names the end. An answer takes about 1.3 s."
+        f"{RATE_PER_S} jobs/s for {weather.arrivals_s:g} s; from {weather.from_s} s to {weather.until_s} s "
+        "every call gets 429 with a `retry-after` that names the end. An answer takes about 1.3 s."
     )
     courses = _watch(weather)
     yield table(("", *(course.name for course in courses)), _facts(courses, weather))
@@ -130,9 +137,11 @@ def _watch(weather: Weather) -> list[Course]:
 
 
 async def _run_all(weather: Weather, stubborn: Course, by_sdk: Course, ours: Course, running: Daemon) -> None:
-    patient = anthropic.AsyncAnthropic(api_key="bench", base_url=by_sdk.url)
-    impatient = anthropic.AsyncAnthropic(api_key="bench", base_url=stubborn.url, max_retries=0)
-    async with asyncio.TaskGroup() as group:
+    async with (
+        anthropic.AsyncAnthropic(api_key="bench", base_url=by_sdk.url) as patient,
+        anthropic.AsyncAnthropic(api_key="bench", base_url=stubborn.url, max_retries=0) as impatient,
+        asyncio.TaskGroup() as group,
+    ):
         group.create_task(_work(stubborn, weather, lambda _: _stubborn_call(impatient)))
         group.create_task(_work(by_sdk, weather, lambda _: _sdk_call(patient, by_sdk)))
         group.create_task(_through_daemon(ours, weather, running))
@@ -171,7 +180,7 @@ async def _work(course: Course, weather: Weather, handle: Handle) -> None:
         for _ in range(WORKERS):
             group.create_task(work())
         watching = group.create_task(_watch_queue(course, weather))
-        await _arrivals(weather, lambda number: arrived.put(number))
+        await _arrivals(weather, arrived.put)
         for _ in range(WORKERS):
             arrived.put_nowait(None)
         await watching

@@ -23,6 +23,7 @@ from claudeflow.policy.cache_plan import Turn
 from claudeflow.policy.flow import WINDOW, FlowKey
 from claudeflow.policy.gate import NotBefore
 from claudeflow.policy.limiter import Limiter, Permit
+from claudeflow.policy.pricing import UnknownModel
 from claudeflow.policy.scheduler import Scheduler
 from claudeflow.store import jobs as store_jobs
 
@@ -66,6 +67,7 @@ class PoolGate:
         self._shared = shared
         self._changed = asyncio.Event()
         self._stopping = False
+        self._unpriced: set[str] = set()
 
     def wake(self) -> None:
         """Something changed: look again."""
@@ -145,10 +147,24 @@ class PoolGate:
 
     def _may_go(self, candidate: Candidate) -> bool:
         shared = self._shared
+        if not self._has_price(candidate.model):
+            return False
         if not shared.holds.lets_go(candidate.model, shared.clock.epoch_ms()):
             return False
         turn = shared.prefixes.turn(candidate.model, candidate.prefix, shared.clock.monotonic())
         return turn is not Turn.WAIT
+
+    def _has_price(self, model: str) -> bool:
+        """A call without a price could not be booked: its job waits until the price list names the model."""
+        try:
+            self._shared.prices.find(model)
+        except UnknownModel as problem:
+            if model not in self._unpriced:
+                self._unpriced.add(model)
+                self._shared.emit(OwnTrouble("pricing a call", str(problem)))
+            return False
+        self._unpriced.discard(model)
+        return True
 
     def _take(self, candidate: Candidate, demand: Demand, permit: Permit, now: float) -> _Choice:
         prefixes = self._shared.prefixes

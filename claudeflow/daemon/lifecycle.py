@@ -68,11 +68,13 @@ class _Daemon:
         self._catch_signals()
         async with parts(self.config, self.clock, self.events) as built:
             closed = asyncio.Event()
-            async with AsyncExitStack() as stack, asyncio.TaskGroup() as front:
+            async with AsyncExitStack() as stack:
+                listener = self._listener(stack)
                 app = build_app(built.desk, self.clock.epoch_ms, self._tell_trouble)
-                front.create_task(serve(app, self._listener(stack), closed), name="socket")
-                await self._work(built, front)
-                closed.set()
+                async with asyncio.TaskGroup() as front:
+                    front.create_task(serve(app, listener, closed), name="socket")
+                    await self._work(built, front)
+                    closed.set()
 
     async def _work(self, built: Parts, front: asyncio.TaskGroup) -> None:
         client_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.client")

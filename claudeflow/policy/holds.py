@@ -56,11 +56,10 @@ class HoldBook:
         ended = []
         for scope in scopes:
             del self._probing[scope]
-            hold = self._holds.get(scope)
-            if hold is not None and well:
+            if well:
                 ended.append(self._holds.pop(scope))
-            elif hold is not None:
-                self._holds[scope] = replace(hold, probe_at_ms=now_ms + PROBE_EVERY_MS)
+            else:
+                self._holds[scope] = replace(self._holds[scope], probe_at_ms=now_ms + PROBE_EVERY_MS)
         return ended
 
     def _covering(self, model: str) -> list[Hold]:

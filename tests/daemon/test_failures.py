@@ -15,7 +15,15 @@ from claudeflow.policy.scheduler import LaneSettings
 from claudeflow.twin.faults import Fault
 from tests.support.books import calls_of, successes_by_job
 from tests.support.clocks import WoundClock
-from tests.support.daemons import a_config, a_job, a_twin, opened, running, some_jobs
+from tests.support.daemons import (
+    PRICE_OF_A_MODEL_THAT_IS_NOT_THERE,
+    a_config,
+    a_job,
+    a_twin,
+    opened,
+    running,
+    some_jobs,
+)
 
 FIRST = (1, 1)
 PASSING = {
@@ -39,22 +47,6 @@ HOLDING = {
     "an unpaid bill": (Fault("billing_402"), "billing", "all"),
     "an organisation on hold": (Fault("org_on_hold"), "organization_on_hold", "all"),
 }
-PRICE_OF_A_MODEL_THAT_IS_NOT_THERE = """
-[[model]]
-id = "claude-atlas-1"
-pool = "atlas"
-cache_minimum_tokens = 512
-context_tokens = 1_000_000
-max_output_tokens = 64_000
-
-[[model.price]]
-effective_from = 2026-01-01
-input = 1
-write_5m = 1.25
-write_1h = 2
-read = 0.1
-output = 5
-"""
 IMPATIENT = ClaudeSettings(base_url="http://api.test", attempt_timeout_s=0.3, content_timeout_s=0.3)
 
 
@@ -123,7 +115,8 @@ async def test_a_throttled_pool_stays_closed_until_retry_after(tmp_path: Path) -
     twin = a_twin(clock, faults=(Fault("rate_429", calls=(5, 5), retry_after_s=1),), ttft_s=0.01)
     async with running(tmp_path, twin, clock=clock) as bench:
         await bench.run(*some_jobs(4))
-        [gated] = (await bench.run(*some_jobs(60))) and bench.recorder.of(PoolGated)
+        await bench.run(*some_jobs(60))
+        [gated] = bench.recorder.of(PoolGated)
         assert gated.closed_s >= 1.0
         assert bench.recorder.of(PoolOpened)
         assert await bench.book_mistakes() == []

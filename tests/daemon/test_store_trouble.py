@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,39 +10,10 @@ import pytest
 from claudeflow.domain.errors import StoreError
 from claudeflow.domain.events import DaemonStopped, JobFinished, LeaseRefused, OwnTrouble
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.store.database import Database
 from tests.support.books import calls_of, successes_by_job
 from tests.support.clocks import WoundClock
 from tests.support.daemons import Bench, a_config, a_job, a_twin, running, some_jobs, until
-from tests.support.recorder import PATIENCE_S
-
-
-def take_all_space(raw: sqlite3.Connection) -> None:
-    """From now on SQLite answers "database or disk is full" to whatever needs another page."""
-    pages = raw.execute("PRAGMA page_count").fetchone()[0]
-    raw.execute(f"PRAGMA max_page_count = {pages}").fetchone()
-
-
-def give_space_back(raw: sqlite3.Connection) -> None:
-    raw.execute("PRAGMA max_page_count = 1000000000").fetchone()
-
-
-@asynccontextmanager
-async def full_disk(store: Database) -> AsyncIterator[None]:
-    """A store in which there is no room for another page while the block lasts."""
-    await store.write(take_all_space)
-    try:
-        yield
-    finally:
-        await write_at_last(store, give_space_back)
-
-
-async def write_at_last(store: Database, work: Callable[[sqlite3.Connection], None]) -> None:
-    """Write, however often others' failures undo the group."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            with suppress(StoreError):
-                return await store.write(work)
+from tests.support.stuck import full_disk
 
 
 async def give_job_away(bench: Bench, job_id: JobId) -> None:

@@ -30,8 +30,24 @@ from tests.support.books import disagreements
 from tests.support.clocks import WoundClock
 from tests.support.recorder import PATIENCE_S, Recorder
 
-PLENTY = {"rpm": 1_000_000, "itpm": 1_000_000_000, "otpm": 1_000_000_000}
+PLENTY: dict[str, Any] = {"rpm": 1_000_000, "itpm": 1_000_000_000, "otpm": 1_000_000_000}
 MODEL = "claude-haiku-5-5"
+PRICE_OF_A_MODEL_THAT_IS_NOT_THERE = """
+[[model]]
+id = "claude-atlas-1"
+pool = "atlas"
+cache_minimum_tokens = 512
+context_tokens = 1_000_000
+max_output_tokens = 64_000
+
+[[model.price]]
+effective_from = 2026-01-01
+input = 1
+write_5m = 1.25
+write_1h = 2
+read = 0.1
+output = 5
+"""
 
 
 def a_config(folder: Path, **changes: Any) -> Config:
@@ -84,10 +100,10 @@ class Bench:
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     running: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Work on jobs from now on."""
+    def start(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        """Work on jobs from now on; `transport` may stand between the SDK and the twin."""
         shared = self.parts.shared
-        http = httpx2.AsyncClient(transport=TwinTransport(self.twin))
+        http = httpx2.AsyncClient(transport=transport or TwinTransport(self.twin))
         worker = self.parts.worker(ClaudeClient(shared.config.api, "k", http_client=http))
         self.running = asyncio.create_task(self.parts.engine.run(worker, self.stop, self.hurry))
 

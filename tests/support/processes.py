@@ -26,12 +26,12 @@ OF_THE_HOST = ("ANTHROPIC_", "CLAUDEFLOW_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTE
 T = TypeVar("T")
 
 
-def eventually(fact: Callable[[], T]) -> T:
+def eventually(fact: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T:
     """What `fact` says as soon as it is true, for the states of other processes. Raises TimeoutError."""
-    give_up = time.monotonic() + PATIENCE_S
+    give_up = time.monotonic() + patience_s
     while not (found := fact()):
         if time.monotonic() > give_up:
-            raise TimeoutError(f"not within {PATIENCE_S:.0f} s")
+            raise TimeoutError(f"not within {patience_s:.0f} s")
         time.sleep(POLL_S)
     return found
 

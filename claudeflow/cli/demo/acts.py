@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from claudeflow.cli.demo import show
 from claudeflow.cli.demo.live import DEFAULT_JOBS, confirm, live_jobs, nanousd, real_api
@@ -16,11 +15,12 @@ from claudeflow.cli.demo.morning import Arrival, find_examples, morning
 from claudeflow.cli.demo.play import Cue, Feed, Played, play
 from claudeflow.cli.demo.processes import Child, child, wait_for
 from claudeflow.cli.demo.stage import Stage, config_text
-from claudeflow.cli.demo.summary import Summary, Verdict, summarize
+from claudeflow.cli.demo.summary import Books, Summary, Verdict, summarize
 from claudeflow.cli.demo.twin import ANNOUNCEMENT, RIVAL_AT_S, SIZED_FOR_JOBS, TwinDesk, twin_arguments
 from claudeflow.cli.offline import OfflineDoor, checked
 from claudeflow.cli.output import is_terminal
 from claudeflow.cli.places import Places
+from claudeflow.cli.record import reason
 from claudeflow.cli.remote import SocketDoor
 from claudeflow.domain.errors import DaemonUnreachable
 
@@ -136,12 +136,12 @@ def _perform(programme: Programme, place: Stage, key: str, until: float, as_json
             raise
 
 
-def _books(place: Stage) -> Mapping[str, Any]:
-    """What the store says was spent, read from the disk now that no daemon runs."""
+def _books(place: Stage) -> Books:
+    """What the store says, read from the disk now that no daemon runs."""
     door = OfflineDoor(Places(config_option=place.config))
-    spend = checked(door.call("GET", "/v1/status")).json()["spend"]
-    assert isinstance(spend, dict)
-    return spend
+    status = checked(door.call("GET", "/v1/status")).json()
+    failed = checked(door.call("GET", "/v1/jobs", query={"state": "failed", "limit": "1"})).json()["jobs"]
+    return Books(status["spend"], reason(failed[0]) if failed else None)
 
 
 def _totals(examples: Path, arrivals: Sequence[Arrival]) -> dict[str, int]:

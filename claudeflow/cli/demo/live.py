@@ -63,10 +63,10 @@ def live_jobs(examples: Path, jobs: int, seed: int, budget_nanousd: int) -> Live
 def confirm(found: LiveJobs, wanted: int, base_url: str) -> None:
     """Ask whether to spend the money. Raises Failure when the answer is no."""
     count = len(found.arrivals)
-    fewer = f" (of {wanted} wanted: more do not fit under --max-cost)" if count < wanted else ""
+    of_wanted = f" of {wanted} (more do not fit under --max-cost)" if count < wanted else ""
     click.echo(
-        f"{count} jobs{fewer} will be sent to {base_url}.\n"
-        f"They cost {usd(found.bound_nanousd)} at most, and probably a small part of it.",
+        f"Jobs to send to {base_url}: {count}{of_wanted}.\n"
+        f"Cost: {usd(found.bound_nanousd)} at most, and probably a small part of it.",
         err=True,
     )
     if not click.confirm("Go on?", default=False, err=True):

@@ -30,15 +30,16 @@ def print_result(summary: Summary, place: Stage, *, as_json: bool) -> None:
     for line in text_lines(summary):
         click.echo(line)
     click.echo(f"\nEverything is kept in {place.folder}. Next:")
-    for command in next_commands(place):
+    for command in next_commands(place, failed=summary.failed > 0):
         click.echo(f"  {command}")
 
 
-def next_commands(place: Stage) -> list[str]:
+def next_commands(place: Stage, *, failed: bool) -> list[str]:
     """Commands that work on what the demo left behind."""
     program, config = this_program(), shlex.quote(str(place.config))
+    which = "--state failed" if failed else "--limit 10"
     commands = [
-        f"{program} list --config {config} --limit 10",
+        f"{program} list --config {config} {which}",
         f"{program} show 1 --config {config}",
         f"{program} result 1 --config {config}",
     ]

@@ -26,6 +26,14 @@ class LaneSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Books:
+    """What the store says once the daemon has ended: the spend, and why a job failed, if one did."""
+
+    spend: Mapping[str, int]
+    first_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the other side says: its invoice, and calls that came before a `retry-after` had passed."""
 
@@ -35,13 +43,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a demo came to. `verdict` is None when the other side is the real API."""
+    """What a demo came to. `first_error` is why a job failed; `verdict` is None with the real API."""
 
     elapsed_s: float
     lanes: tuple[LaneSummary, ...]
     throttled_calls: int
     spend: Mapping[str, int]
     hold: str | None
+    first_error: str | None
     verdict: Verdict | None
 
     @property
@@ -84,17 +93,16 @@ class Summary:
         return 1.0 - self.spend["settled_nanousd"] / uncached if uncached else 0.0
 
 
-def summarize(
-    played: Played, totals: Mapping[str, int], spend: Mapping[str, int], verdict: Verdict | None
-) -> Summary:
-    """What a morning came to. `spend` are the books once the daemon has ended."""
+def summarize(played: Played, totals: Mapping[str, int], books: Books, verdict: Verdict | None) -> Summary:
+    """What a morning came to."""
     status = played.status
     lanes = {lane["lane"]: lane for lane in status["lanes"]}
     return Summary(
         elapsed_s=played.elapsed_s,
         lanes=tuple(_lane(lanes[name], total) for name, total in totals.items()),
         throttled_calls=sum(pool["throttled_calls"] for pool in status["pools"]),
-        spend=spend,
+        spend=books.spend,
+        first_error=books.first_error,
         hold="; ".join(f"{hold['reason']}: {hold['way_out']}" for hold in status["holds"]) or None,
         verdict=verdict,
     )
@@ -119,6 +127,7 @@ def as_dict(summary: Summary) -> dict[str, Any]:
         **summary.spend,
         "saved_share": round(summary.saved_share, 4),
         "hold": summary.hold,
+        "first_error": summary.first_error,
         "invoice_nanousd": verdict.invoice_nanousd if verdict else None,
         "early_calls": verdict.early_calls if verdict else None,
         "books_agree": summary.books_agree if verdict else None,
@@ -130,8 +139,10 @@ def text_lines(summary: Summary) -> list[str]:
     lines = [_jobs_line(summary), _throttled_line(summary), _cost_line(summary), *_invoice_lines(summary)]
     if summary.left:
         lines.append(
-            f"Not done in time: {summary.left:,} jobs. They are in the store; a daemon would go on with them."
+            f"Not done in time: {_many(summary.left, 'job')}, kept in the store for a daemon that goes on."
         )
+    if summary.first_error:
+        lines.append(f"The last one that failed: {printable(summary.first_error)}")
     if summary.hold:
         lines.append(f"Held: {printable(summary.hold)}")
     return lines
@@ -139,7 +150,7 @@ def text_lines(summary: Summary) -> list[str]:
 
 def _jobs_line(summary: Summary) -> str:
     failed = f", {summary.failed:,} failed" if summary.failed else ""
-    return f"{summary.succeeded:,} of {summary.jobs:,} jobs done in {span(summary.elapsed_s)}{failed}."
+    return f"{summary.succeeded:,} of {_many(summary.jobs, 'job')} done in {span(summary.elapsed_s)}{failed}."
 
 
 def _throttled_line(summary: Summary) -> str:
@@ -154,7 +165,7 @@ def _throttled_line(summary: Summary) -> str:
 
 def _cost_line(summary: Summary) -> str:
     spend = summary.spend
-    line = f"Cost: {usd(spend['settled_nanousd'])} for {spend['calls']:,} calls"
+    line = f"Cost: {usd(spend['settled_nanousd'])} for {_many(spend['calls'], 'call')}"
     if spend["uncached_nanousd"] > spend["settled_nanousd"]:
         without = usd(spend["uncached_nanousd"])
         line += f"; without prompt caching {without}, so {summary.saved_share:.0%} was saved"
@@ -170,9 +181,11 @@ def _invoice_lines(summary: Summary) -> list[str]:
         difference = usd(summary.verdict.invoice_nanousd - least, 9)
         return [f"Invoice: {billed}, which is {difference} off the books. That is a bug: please report it."]
     if bound:
-        calls = summary.spend["unknown_calls"]
+        cut = _many(summary.spend["unknown_calls"], "call")
         most = usd(least + bound, 9)
-        return [
-            f"Invoice: {billed}; the books say {usd(least, 9)} to {most}, as {calls:,} calls were cut off."
-        ]
+        return [f"Invoice: {billed}; the books say {usd(least, 9)} to {most}, with {cut} cut off."]
     return [f"Invoice of the simulated API: {billed}, the same as our books to the nano-dollar."]
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

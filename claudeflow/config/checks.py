@@ -1,0 +1,150 @@
+"""What is wrong with a configuration, in words: key path, what was found, what is allowed.
+
+A value that may be an API key is never repeated.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+import orjson
+from pydantic_core import ErrorDetails
+
+from claudeflow.config.settings import Config
+from claudeflow.domain.errors import Mistake
+from claudeflow.policy.limiter import PoolLimits
+from claudeflow.policy.scheduler import LaneSettings
+
+_LANE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_MODE = re.compile(r"0?[0-7]{3}")
+_KEY_NAME = re.compile(r"(.*[._-])?(api)?key", re.IGNORECASE)
+_KEY_START = "sk-ant-"
+
+_MUST = {
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "dataclass_type": "must be a table",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be one of {expected}",
+}
+"""What is allowed, by the type of pydantic's error."""
+
+_PREDICATES = {"is_http_url": "must be an address such as https://api.anthropic.com"}
+
+
+def mistake_of(error: ErrorDetails) -> Mistake:
+    """One finding of pydantic in words."""
+    loc, context = error["loc"], error.get("ctx", {})
+    path = ".".join(str(part) for part in loc)
+    if error["type"] == "unexpected_keyword_argument":
+        return Mistake(path, f"no such key{_allowed_instead(loc)}")
+    if error["type"] == "predicate_failed":
+        name = next((name for name in _PREDICATES if name in error["msg"]), "")
+        must = _PREDICATES.get(name, error["msg"])
+    else:
+        must = _MUST.get(error["type"], error["msg"].replace("Input should", "must")).format(**context)
+    return Mistake(path, f"{must}; found {_shown(error['input'])}")
+
+
+def never_allowed(tables: Mapping[str, Any], key_places: str) -> list[Mistake]:
+    """API keys, numbers that are none, and dates, wherever they stand."""
+    mistakes = []
+    for path, value in _leaves(tables, ""):
+        name = path.rpartition(".")[2]
+        if _KEY_NAME.fullmatch(name) or (isinstance(value, str) and value.startswith(_KEY_START)):
+            mistakes.append(Mistake(path, f"an API key does not belong into this file; {key_places}"))
+        elif isinstance(value, float) and not math.isfinite(value):
+            mistakes.append(Mistake(path, f"must be a finite number; found {value}"))
+        elif isinstance(value, date | datetime | time):
+            mistakes.append(Mistake(path, f"must not be a date or time; found {value}"))
+    return mistakes
+
+
+def cross_checks(tables: Mapping[str, Any]) -> list[Mistake]:
+    """What no single value shows. Values of a wrong type are passed over: they are reported already."""
+    default = asdict(Config())
+    return [
+        *_lane_mistakes(tables.get("lanes", default["lanes"]), tables.get("default_lane", "standard")),
+        *_ceiling_mistakes(_table(_table(tables, "limiter"), "ceiling"), default["limiter"]["ceiling"]),
+        *_mode_mistakes(_table(tables, "socket").get("mode")),
+    ]
+
+
+def _lane_mistakes(lanes: Any, default_lane: Any) -> Iterator[Mistake]:
+    if not isinstance(lanes, dict):
+        return
+    if not lanes:
+        yield Mistake("lanes", "name at least one lane, or leave the table out for the three default lanes")
+    elif isinstance(default_lane, str) and default_lane not in lanes:
+        hint = _did_you_mean(default_lane, lanes) or f"; allowed: {', '.join(lanes)}"
+        yield Mistake("default_lane", f"no lane has this name{hint}; found {_shown(default_lane)}")
+    for name in lanes:
+        if not _LANE_NAME.fullmatch(name):
+            rule = "must be at most 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
+            yield Mistake(f"lanes.{name}", f"the name of a lane {rule}")
+
+
+def _ceiling_mistakes(own: Mapping[str, Any], default: Mapping[str, int]) -> Iterator[Mistake]:
+    values = [own.get(name, default[name]) for name in ("minimum", "initial", "maximum")]
+    if all(isinstance(value, int) for value in values) and values != sorted(values):
+        found = " <= ".join(str(value) for value in values)
+        yield Mistake("limiter.ceiling", f"minimum <= initial <= maximum must hold; found {found}")
+
+
+def _mode_mistakes(mode: Any) -> Iterator[Mistake]:
+    if isinstance(mode, str) and not _MODE.fullmatch(mode):
+        yield Mistake("socket.mode", f'must be an octal mode such as "0660"; found {_shown(mode)}')
+
+
+def _table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = tables.get(name)
+    return table if isinstance(table, dict) else {}
+
+
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value that is no table, with its key path."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else key)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _leaves(value, f"{path}.{number}")
+    else:
+        yield path, node
+
+
+def _allowed_instead(loc: tuple[int | str, ...]) -> str:
+    """The key that may have been meant, or else all that its table may have."""
+    node: Any = Config()
+    rows = {"lanes": LaneSettings(), "pools": PoolLimits()}
+    for depth, part in enumerate(loc[:-1]):
+        node = rows[str(loc[depth - 1])] if isinstance(node, dict) else getattr(node, str(part), None)
+    names = [field.name for field in fields(node)] if is_dataclass(node) else []
+    return _did_you_mean(str(loc[-1]), names) or f"; allowed: {', '.join(names)}"
+
+
+def _did_you_mean(name: str, names: Any) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _shown(value: Any) -> str:
+    """A value as it may stand in the file; tables and lists are only named."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    return orjson.dumps(value).decode()

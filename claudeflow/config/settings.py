@@ -1,0 +1,81 @@
+"""Everything that can be set, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt
+
+from claudeflow.claude.settings import ClaudeSettings
+from claudeflow.observe.settings import LogSettings
+from claudeflow.policy.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.retry import RetrySettings
+from claudeflow.policy.scheduler import LaneSettings
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where the store is. The file belongs to the daemon alone."""
+
+    path: str = "/var/lib/claudeflow/claudeflow.db"
+
+
+@dataclass(frozen=True, slots=True)
+class SocketSettings:
+    """The Unix socket: `mode` in octal, `group` owns it when named. systemd's socket goes first."""
+
+    path: str = "/run/claudeflow/claudeflow.sock"
+    mode: str = "0660"
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """`grace_s`: how long calls may go on after SIGTERM. `lease_s`: how long a claim holds unrenewed."""
+
+    grace_s: Annotated[float, Ge(0)] = 60.0
+    lease_s: Annotated[float, Gt(3)] = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """`folder` holds one folder per prompt template; empty for none."""
+
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """`file` adds to or overrides the prices that come with claudeflow; empty for none."""
+
+    file: str = ""
+
+
+def _default_lanes() -> dict[str, LaneSettings]:
+    return {
+        "interactive": LaneSettings(weight=8.0, retry_window_s=300.0),
+        "standard": LaneSettings(weight=3.0),
+        "bulk": LaneSettings(weight=1.0, retry_window_s=86_400.0),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set. `pools` overrides `limits` for single pools."""
+
+    default_lane: str = "standard"
+    store: StoreSettings = field(default_factory=StoreSettings)
+    socket: SocketSettings = field(default_factory=SocketSettings)
+    daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    api: ClaudeSettings = field(default_factory=ClaudeSettings)
+    prompts: PromptSettings = field(default_factory=PromptSettings)
+    prices: PriceSettings = field(default_factory=PriceSettings)
+    limits: PoolLimits = field(default_factory=PoolLimits)
+    pools: dict[str, PoolLimits] = field(default_factory=dict)
+    limiter: LimiterSettings = field(default_factory=LimiterSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    lanes: dict[str, LaneSettings] = field(default_factory=_default_lanes)
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

@@ -1,0 +1,90 @@
+"""What a call's outcome means for its job."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claudeflow.domain.attempt import (
+    Blocked,
+    Interrupted,
+    Outcome,
+    Overloaded,
+    Rejected,
+    Succeeded,
+    Throttled,
+    Transient,
+)
+from claudeflow.domain.hold import HoldCause
+from claudeflow.policy.retry import (
+    Complete,
+    Decision,
+    Fail,
+    HoldAndRelease,
+    Release,
+    RetryAfter,
+    RetrySettings,
+    Tries,
+    backoff_bound_s,
+    decide,
+)
+from tests.policy.builders import ERROR
+
+SETTINGS = RetrySettings(base_s=1.0, cap_s=300.0)
+FRESH = Tries(attempts=0, elapsed_s=0.0, window_s=3_600.0)
+JITTER = st.floats(0, 1, exclude_max=True)
+
+DECISIONS: list[tuple[Outcome, Decision]] = [
+    (Succeeded("end_turn"), Complete("end_turn")),
+    (Throttled(ERROR, retry_after_s=60.0), Release("throttled")),
+    (Interrupted(ERROR), Release("interrupted")),
+    (Blocked(ERROR, HoldCause.CREDIT), HoldAndRelease(HoldCause.CREDIT, ERROR)),
+    (Rejected(ERROR), Fail(ERROR)),
+    (Overloaded(ERROR), RetryAfter(0.5, ERROR)),
+    (Transient(ERROR), RetryAfter(0.5, ERROR)),
+    (Overloaded(ERROR, retry_after_s=8.0), RetryAfter(8.5, ERROR)),
+    (Transient(ERROR, retry_after_s=8.0), RetryAfter(8.5, ERROR)),
+]
+
+
+@pytest.mark.parametrize(("outcome", "decision"), DECISIONS, ids=lambda value: type(value).__name__)
+def test_every_outcome_has_its_decision(outcome: Outcome, decision: Decision) -> None:
+    assert decide(outcome, FRESH, SETTINGS, jitter=0.5) == decision
+
+
+@pytest.mark.parametrize(
+    ("attempts", "bound_s"), [(0, 1.0), (1, 2.0), (2, 4.0), (8, 256.0), (9, 300.0), (10_000, 300.0)]
+)
+def test_the_longest_wait_doubles_up_to_a_cap(attempts: int, bound_s: float) -> None:
+    assert backoff_bound_s(attempts, SETTINGS) == bound_s
+
+
+@given(attempts=st.integers(0, 50), jitter=JITTER, retry_after_s=st.none() | st.floats(0, 1_000))
+def test_a_retry_waits_between_what_the_api_asked_for_and_the_bound_beyond_it(
+    attempts: int, jitter: float, retry_after_s: float | None
+) -> None:
+    tries = Tries(attempts, elapsed_s=0.0, window_s=10_000.0)
+    decision = decide(Overloaded(ERROR, retry_after_s), tries, SETTINGS, jitter)
+    assert isinstance(decision, RetryAfter)
+    floor_s = retry_after_s or 0.0
+    assert floor_s <= decision.delay_s <= floor_s + backoff_bound_s(attempts, SETTINGS)
+
+
+@pytest.mark.parametrize("outcome", [Overloaded(ERROR), Transient(ERROR)])
+def test_a_job_fails_when_its_next_try_would_come_after_its_window(outcome: Outcome) -> None:
+    inside, outside = Tries(3, 92.0, window_s=100.0), Tries(3, 92.1, window_s=100.0)
+    assert decide(outcome, inside, SETTINGS, jitter=0.999) == RetryAfter(7.992, ERROR)
+    assert decide(outcome, outside, SETTINGS, jitter=0.999) == Fail(ERROR)
+
+
+@pytest.mark.parametrize("outcome", [Throttled(ERROR), Interrupted(ERROR), Blocked(ERROR, HoldCause.BILLING)])
+def test_what_is_not_the_jobs_fault_never_fails_it_however_long_it_takes(outcome: Outcome) -> None:
+    assert not isinstance(decide(outcome, Tries(500, 1e9, window_s=1.0), SETTINGS, jitter=0.0), Fail)
+
+
+@given(st.integers(0, 100), JITTER, st.floats(0, 1e6))
+def test_nothing_waits_beyond_its_window(attempts: int, jitter: float, elapsed_s: float) -> None:
+    tries = Tries(attempts, elapsed_s, window_s=3_600.0)
+    decision = decide(Transient(ERROR), tries, SETTINGS, jitter)
+    assert isinstance(decision, Fail) or elapsed_s + decision.delay_s <= tries.window_s  # type: ignore[union-attr]
