@@ -14,6 +14,7 @@ from typing import Any, cast
 import anthropic
 import httpx2
 import orjson
+from anthropic._types import RequestOptions
 
 from claudeflow.claude.failures import FAILURES, StalledStream, TruncatedStream, plain_headers
 from claudeflow.claude.reply import Progress, answered_reply, failed_reply
@@ -26,6 +27,9 @@ from claudeflow.domain.job import JobError
 from claudeflow.domain.prompt import Request
 
 MESSAGES = "/v1/messages"
+
+NO_KEY: RequestOptions = {"idempotency_key": "unused"}
+"""The SDK draws a random key for each call and then sends none: the Messages API knows no such header."""
 DRAIN_S = 1.0  # after message_stop only the end of the body is missing
 
 OnStart = Callable[[], None]
@@ -41,6 +45,8 @@ class ClaudeClient:
         # At DEBUG the SDK logs whole requests; no setting of the environment may switch that on.
         logging.getLogger("anthropic").setLevel(logging.WARNING)
         self._settings = settings
+        # A whole URL saves the SDK the merging of two, a tenth of a call's CPU.
+        self._url = settings.base_url.rstrip("/") + MESSAGES
         self._sdk = anthropic.AsyncAnthropic(
             api_key=api_key,
             base_url=settings.base_url,
@@ -81,7 +87,7 @@ class ClaudeClient:
     async def _plain(
         self, body: bytes, progress: Progress, on_start: OnStart | None
     ) -> tuple[dict[str, Any], bytes]:
-        response = await self._sdk.post(MESSAGES, content=body, cast_to=httpx2.Response)
+        response = await self._sdk.post(self._url, content=body, cast_to=httpx2.Response, options=NO_KEY)
         _note(response, progress)
         _begin(progress, on_start)
         return _parsed(response)
@@ -91,9 +97,10 @@ class ClaudeClient:
     ) -> tuple[dict[str, Any], bytes]:
         # With this cast_to the SDK hands over the open response, whatever its types say.
         opened = await self._sdk.post(
-            MESSAGES,
+            self._url,
             content=body,
             cast_to=httpx2.Response,
+            options=NO_KEY,
             stream=True,
             stream_cls=anthropic.AsyncStream[Any],
         )

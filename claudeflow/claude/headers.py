@@ -75,6 +75,7 @@ def _number(value: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+@lru_cache(maxsize=256)  # whole seconds: the answers of one second share their resets
 def _instant(value: str) -> float | None:
     """Epoch seconds of a `reset`: RFC 3339 on API keys, already epoch seconds on other credentials."""
     number = _number(value)

@@ -26,11 +26,16 @@ def command() -> None:
 @places_options("config")
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Name every mistake of the configuration, with its key path. Exit code 78 when there is one."""
-    from claudeflow.config import load_config
+    """Name every mistake of the configuration, with its key path. Exit code 78 when there is one.
+
+    The price list and the prompt folders that it names are checked as well.
+    """
+    from claudeflow.config import load_config, load_prices
+    from claudeflow.daemon.catalog import build_catalog
 
     path = places_of(context).config
-    load_config(path)
+    config = load_config(path)
+    build_catalog(config, load_prices(config.prices))
     click.echo(f"{path}: ok")
 
 

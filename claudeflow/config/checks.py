@@ -34,10 +34,10 @@ _MUST = {
     "tuple_type": "must be a list",
     "dict_type": "must be a table",
     "dataclass_type": "must be a table",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be {le} or less",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
     "literal_error": "must be one of {expected}",
 }
 """What is allowed, by the type of pydantic's error."""

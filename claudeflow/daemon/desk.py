@@ -13,7 +13,7 @@ from claudeflow.daemon.catalog import CatalogShelf
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import Event, JobFinished, JobsSubmitted
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
-from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Status
+from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
 from claudeflow.observe.tally import LaneTally, Tally
@@ -53,7 +53,9 @@ class Floor(Protocol):
 class StoreDesk:
     """A `Desk` over the store. Also a listener: it tells those who wait that their job has ended."""
 
-    def __init__(self, shared: Shared, shelf: CatalogShelf, floor: Floor, tally: Tally) -> None:
+    def __init__(self, shared: Shared, shelf: CatalogShelf, floor: Floor, tally: Tally, spent: Spend) -> None:
+        """`spent` is what the books said when the daemon started; `tally` counts from there on."""
+        self._spent = spent
         self._shared = shared
         self._shelf = shelf
         self._floor = floor
@@ -177,7 +179,17 @@ class StoreDesk:
             lanes=tuple(self._lane(name, counts.get(name), now_ms) for name in names),
             pools=self._floor.pools(),
             holds=self._shared.holds.in_force(),
-            spend=await store.read(ledger.spend),
+            spend=self._spend(*await store.read(ledger.unknown_spend)),
+        )
+
+    def _spend(self, unknown_calls: int, unknown_bound_nanousd: int) -> Spend:
+        tally, before = self._tally, self._spent
+        return Spend(
+            before.settled_nanousd + tally.cost_nanousd,
+            before.uncached_nanousd + tally.uncached_nanousd,
+            before.calls + tally.settled_calls,
+            unknown_calls,
+            unknown_bound_nanousd,
         )
 
     def _lane(self, name: str, count: reports.LaneCount | None, now_ms: int) -> LaneStatus:

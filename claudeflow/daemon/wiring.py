@@ -20,6 +20,7 @@ from claudeflow.daemon.worker import Sender, Worker
 from claudeflow.observe.tally import Tally
 from claudeflow.policy.holds import HoldBook
 from claudeflow.store import jobs as store_jobs
+from claudeflow.store import ledger
 from claudeflow.store import state as store_state
 from claudeflow.store.database import Database
 from claudeflow.store.recovery import Recovered, recover
@@ -61,7 +62,9 @@ async def parts(
         engine = Engine(shared, memory)
         engine.expect(await store.read(store_jobs.due_flows))
         tally = Tally()
-        desk = StoreDesk(shared, shelf, engine if works else IdleFloor(), tally)
+        desk = StoreDesk(
+            shared, shelf, engine if works else IdleFloor(), tally, await store.read(ledger.spend)
+        )
         for listener in (tally.apply, desk.apply):
             events.listen(listener)
         yield Parts(shared, events, shelf, desk, engine, recovered)

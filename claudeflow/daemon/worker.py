@@ -228,5 +228,6 @@ class Worker:
                 queue_age_s=max(0.0, (clock.epoch_ms() - job.submitted_ms) / 1000 - duration_s),
                 duration_s=duration_s,
                 streamed=task.leads,
+                settled=end.bill is not None,
             )
         )

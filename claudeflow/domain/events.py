@@ -60,7 +60,10 @@ class JobsSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """One API call ended, well or not. Durations in seconds, money in nano-dollars."""
+    """One API call ended, well or not. Durations in seconds, money in nano-dollars.
+
+    `settled` is False when only the other side knows what it cost.
+    """
 
     job_id: JobId
     lane: str
@@ -78,6 +81,7 @@ class CallEnded:
     queue_age_s: float
     duration_s: float
     streamed: bool
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
       │  │        │  ├───► cancelled
       │  │        │  └───► held        (the daemon crashed too often while it ran)
       │  │        └──────► queued      (retry, release, shutdown, crash)
-      │  └──────► cancelled | expired | failed
+      │  └──────► cancelled | expired
       └─ failed | held | cancelled | expired   (asked for again by a person)
 
 A job that waits for its retry is `queued` with a later `not_before_ms` and a reason.
@@ -46,7 +46,6 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
         JobState.RUNNING: "claimed: a lease is given",
         JobState.CANCELLED: "cancelled before it ran",
         JobState.EXPIRED: "its deadline passed",
-        JobState.FAILED: "it can never run",
     },
     JobState.RUNNING: {
         JobState.SUCCEEDED: "answered",

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Axis(StrEnum):
-    """The three allowances of a pool (Rate limits: RPM, ITPM, OTPM)."""
+    """The three allowances of a pool (Rate limits: RPM, ITPM, OTPM). Demand and Reading name them alike."""
 
     REQUESTS = "requests"
     INPUT_TOKENS = "input_tokens"
@@ -24,13 +24,8 @@ class Demand:
 
     def on(self, axis: Axis) -> float:
         """The part of the demand that falls on one axis."""
-        match axis:
-            case Axis.REQUESTS:
-                return self.requests
-            case Axis.INPUT_TOKENS:
-                return self.input_tokens
-            case Axis.OUTPUT_TOKENS:
-                return self.output_tokens
+        amount: float = getattr(self, axis)
+        return amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +51,5 @@ class Reading:
 
     def on(self, axis: Axis) -> AxisReading | None:
         """The reading of one axis, if its headers were there."""
-        match axis:
-            case Axis.REQUESTS:
-                return self.requests
-            case Axis.INPUT_TOKENS:
-                return self.input_tokens
-            case Axis.OUTPUT_TOKENS:
-                return self.output_tokens
+        reading: AxisReading | None = getattr(self, axis)
+        return reading

@@ -38,6 +38,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.lanes: dict[str, LaneTally] = {}
+        self.settled_calls = 0
 
     def apply(self, event: Event) -> None:
         """Count an event."""
@@ -46,8 +47,19 @@ class Tally:
         elif isinstance(event, JobFinished):
             self._count_job(event)
 
+    @property
+    def cost_nanousd(self) -> int:
+        """What all settled calls cost."""
+        return sum(lane.cost_nanousd for lane in self.lanes.values())
+
+    @property
+    def uncached_nanousd(self) -> int:
+        """What they would have cost without prompt caching."""
+        return sum(lane.uncached_nanousd for lane in self.lanes.values())
+
     def _count_call(self, event: CallEnded) -> None:
         lane = self.lanes.setdefault(event.lane, LaneTally())
+        self.settled_calls += event.settled
         lane.calls += 1
         lane.input_tokens += event.usage.charged_input_tokens
         lane.cache_read_tokens += event.usage.cache_read_tokens

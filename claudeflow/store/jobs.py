@@ -223,12 +223,6 @@ def expire(raw: sqlite3.Connection, now_ms: int, limit: int) -> list[tuple[Candi
     return [(candidate_from(row), bool(row[10])) for row in rows.fetchall()]
 
 
-def fail_queued(raw: sqlite3.Connection, job_id: JobId, error: JobError, now_ms: int) -> bool:
-    """End a job that can never run; False when it was not queued any more."""
-    wanted = {"id": job_id, "error": error_to_json(error), "now_ms": now_ms}
-    return raw.execute(SQL.fail_queued_job, wanted).rowcount == 1
-
-
 def job(raw: sqlite3.Connection, job_id: JobId) -> JobRecord:
     """One job. Raises JobNotFound."""
     row = raw.execute(SQL.job, {"id": job_id}).fetchone()

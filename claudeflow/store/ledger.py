@@ -137,7 +137,13 @@ def _add_attempt(raw: sqlite3.Connection, job: Job, end: CallEnd, now_ms: int) -
 
 
 def spend(raw: sqlite3.Connection) -> Spend:
-    """What the books say: settled to the nano-dollar, unknown calls bounded above."""
+    """What the books say: settled to the nano-dollar, unknown calls bounded above. Reads every call."""
     cost, uncached, calls = raw.execute(SQL.settled_spend).fetchone()
-    unknown, bound = raw.execute(SQL.unsettled_spend, {"state": "unknown"}).fetchone()
+    unknown, bound = unknown_spend(raw)
     return Spend(cost, uncached, calls, unknown, bound)
+
+
+def unknown_spend(raw: sqlite3.Connection) -> tuple[int, int]:
+    """Calls whose cost only the other side knows: how many, and at most how much."""
+    count, bound = raw.execute(SQL.unknown_spend).fetchone()
+    return count, bound

@@ -102,11 +102,6 @@ UPDATE jobs SET state = 'queued', due = :due, not_before_ms = :not_before_ms, wa
        error = :error, cost_nanousd = cost_nanousd + :cost_nanousd
 WHERE id = :id AND state = 'running' AND lease_token = :token;
 
--- name: fail_queued_job
--- A job that can never run.
-UPDATE jobs SET state = 'failed', finished_ms = :now_ms, error = :error, wait_reason = NULL
-WHERE id = :id AND state = 'queued';
-
 -- name: wake_due_jobs
 -- Waiting jobs whose time has come.
 UPDATE jobs SET due = 1 WHERE id IN
@@ -210,9 +205,9 @@ SELECT lane, count(*) FROM jobs WHERE state = 'running' GROUP BY lane;
 -- Everything in the books.
 SELECT coalesce(sum(cost_nanousd), 0), coalesce(sum(uncached_nanousd), 0), count(*) FROM calls WHERE state = 'settled';
 
--- name: unsettled_spend
+-- name: unknown_spend
 -- Calls whose cost is not known: how many, and at most how much.
-SELECT count(*), coalesce(sum(reserved_nanousd), 0) FROM calls WHERE state = :state;
+SELECT count(*), coalesce(sum(reserved_nanousd), 0) FROM calls WHERE state = 'unknown';
 
 -- name: job_attempts
 -- A job's tries, the first one first.

@@ -11,7 +11,7 @@ from claudeflow.domain.job import JobId, NewJob
 from claudeflow.intake.desk import Desk, Submitted
 from claudeflow.intake.http.bodies import Line
 
-CHUNK_JOBS = 500
+CHUNK_JOBS = 100
 _MOST_ERRORS = 1_000
 
 Parse = Callable[[bytes], NewJob]
@@ -67,7 +67,7 @@ async def submit_all(desk: Desk, lines: AsyncIterator[Line], parse: Parse, tally
 
 
 async def submit_good_ones(desk: Desk, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:
-    """Store the jobs that are right as they come in, 500 at once; wrong lines are only counted."""
+    """Store the jobs that are right as they come in, 100 at once; wrong lines are only counted."""
     jobs: list[NewJob] = []
     number = 0
     async for line in lines:

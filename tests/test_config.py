@@ -1,0 +1,337 @@
+"""The configuration: the file that explains it, the mistakes it can have, the key, the prices."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claudeflow.config import (
+    KEY_CREDENTIAL,
+    KEY_VARIABLE,
+    Config,
+    PriceSettings,
+    SocketSettings,
+    api_key,
+    as_dict,
+    load_config,
+    load_prices,
+    parse_config,
+    to_toml,
+)
+from claudeflow.domain.errors import ConfigError
+from claudeflow.policy.limiter import PoolLimits
+from claudeflow.policy.scheduler import LaneSettings
+
+SAMPLE = Path(__file__).parents[1] / "etc" / "claudeflow.toml"
+SECRET = "sk-ant-api03-of-nobody"
+
+A_PRICE = """
+[[model]]
+id = "{id}"
+pool = "{pool}"
+cache_minimum_tokens = 512
+context_tokens = 200_000
+max_output_tokens = 64_000
+
+[[model.price]]
+effective_from = 2026-10-07
+input = 7
+write_5m = 8.75
+write_1h = 14
+read = 0.7
+output = 35
+"""
+
+
+def mistakes_in(text: str) -> dict[str, str]:
+    """Key path → message, of a configuration that is refused."""
+    with pytest.raises(ConfigError) as refused:
+        parse_config(text, "c.toml")
+    paths = [mistake.field for mistake in refused.value.mistakes]
+    assert len(paths) == len(set(paths)), f"reported twice: {paths}"
+    return {mistake.field: mistake.message for mistake in refused.value.mistakes}
+
+
+def keys_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The key path of every scalar and of every table in settings."""
+    entries = (
+        value.items()
+        if isinstance(value, dict)
+        else [(field.name, getattr(value, field.name)) for field in fields(value)]
+    )
+    for name, entry in entries:
+        yield (*path, name)
+        if is_dataclass(entry) or isinstance(entry, dict):
+            yield from keys_of(entry, (*path, name))
+
+
+def test_the_sample_file_is_the_defaults() -> None:
+    assert load_config(SAMPLE) == Config()
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert parse_config("", "c.toml") == Config()
+
+
+def test_the_sample_file_sets_every_key() -> None:
+    tables = tomllib.loads(SAMPLE.read_text())
+    for path in keys_of(Config()):
+        node: Any = tables
+        if path != ("pools",):
+            for name in path:
+                assert name in node, f"{'.'.join(path)} is not in etc/claudeflow.toml"
+                node = node[name]
+
+
+def test_what_the_sample_file_shows_as_a_comment_is_valid_too() -> None:
+    text = SAMPLE.read_text()
+    shown = re.sub(r"^# (\[pools\..*|[a-z_]+ = \d+)$", r"\1", text, flags=re.MULTILINE)
+    assert shown != text
+    assert parse_config(shown, "c.toml").pools == {"opus-5.5": PoolLimits(1_000, 500_000, 100_000)}
+
+
+def test_the_sample_file_explains_every_table_and_first_lane() -> None:
+    """A comment stands right above each key, or above the key or table before it."""
+    lines = SAMPLE.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("[") and not line.startswith("[lanes."):
+            assert lines[number - 1].startswith("#") or lines[number + 1].startswith("#"), line
+
+
+EVERY_KIND = """
+default_lane = "standrd"
+nonsense = 1
+[store]
+pth = "x"
+path = 3
+[socket]
+mode = "rw"
+[daemon]
+grace_s = -1
+lease_s = 3
+[log]
+format = "xml"
+[api]
+base_url = "api.anthropic.com"
+connect_timeout_s = nan
+spend_cap_phrases = "x"
+[prompts]
+folder = 2026-01-01
+[limits]
+requests = 1.5
+input_tokens = 0
+output_tokens = true
+[limiter]
+burst_s = "5"
+cold_theta = 1.5
+gate = 4
+[limiter.ceiling]
+initial = 2
+minimum = 3
+[pools.haiku]
+request = 1
+[lanes.standard]
+weight = inf
+[lanes.Bulk]
+max_inflight = 1
+"""
+
+EVERY_MESSAGE = {
+    "api.base_url": 'must be an address such as https://api.anthropic.com; found "api.anthropic.com"',
+    "api.connect_timeout_s": "must be a finite number; found nan",
+    "api.spend_cap_phrases": 'must be a list; found "x"',
+    "daemon.grace_s": "must be 0 or more; found -1",
+    "daemon.lease_s": "must be more than 3; found 3",
+    "default_lane": 'no lane has this name; did you mean standard?; found "standrd"',
+    "lanes.Bulk": "the name of a lane must be at most 64 of a-z, 0-9, '.', '_' and '-', "
+    "a letter or digit first",
+    "lanes.Bulk.max_inflight": "no such key; did you mean max_in_flight?",
+    "lanes.standard.weight": "must be a finite number; found inf",
+    "limiter.burst_s": 'must be a number; found "5"',
+    "limiter.ceiling": "minimum <= initial <= maximum must hold; found 3 <= 2 <= 4000",
+    "limiter.cold_theta": "must be 1 or less; found 1.5",
+    "limiter.gate": "must be a table; found 4",
+    "limits.input_tokens": "must be 1 or more; found 0",
+    "limits.output_tokens": "must be a whole number; found true",
+    "limits.requests": "must be a whole number; found 1.5",
+    "log.format": "must be one of 'auto', 'json' or 'text'; found \"xml\"",
+    "nonsense": "no such key; allowed: default_lane, store, socket, daemon, log, api, prompts, prices, "
+    "limits, pools, limiter, retry, lanes",
+    "pools.haiku.request": "no such key; did you mean requests?",
+    "prompts.folder": "must not be a date or time; found 2026-01-01",
+    "socket.mode": 'must be an octal mode such as "0660"; found "rw"',
+    "store.path": "must be text in quotes; found 3",
+    "store.pth": "no such key; did you mean path?",
+}
+
+
+def test_every_mistake_is_reported_at_once_with_what_was_found_and_what_is_allowed() -> None:
+    assert mistakes_in(EVERY_KIND) == EVERY_MESSAGE
+
+
+WRONG_SHAPES = [
+    ("store = 3", "store", "must be a table; found 3"),
+    ("lanes = [1]", "lanes", "must be a table; found a list"),
+    ("[lanes]", "lanes", "name at least one lane, or leave the table out for the three default lanes"),
+    ("[lanes]\nbulk = 2", "lanes.bulk", "must be a table; found 2"),
+    ("[limits]\nrequests = {a = 1}", "limits.requests", "must be a whole number; found a table"),
+    ("[api]\ncredit_phrases = [3]", "api.credit_phrases.0", "must be text in quotes; found 3"),
+    ("default_lane = 3", "default_lane", "must be text in quotes; found 3"),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "message"), WRONG_SHAPES)
+def test_a_wrong_shape_is_named(text: str, path: str, message: str) -> None:
+    assert mistakes_in(text)[path] == message
+
+
+@pytest.mark.parametrize("mode", ["660", "0600", "0777"])
+def test_octal_modes_are_taken(mode: str) -> None:
+    assert parse_config(f'[socket]\nmode = "{mode}"', "c.toml").socket.mode == mode
+
+
+@pytest.mark.parametrize("mode", ["0880", "06600", "u=rw", "", "-660"])
+def test_other_modes_are_refused(mode: str) -> None:
+    assert "octal" in mistakes_in(f'[socket]\nmode = "{mode}"')["socket.mode"]
+
+
+def test_lanes_of_ones_own_replace_the_default_ones() -> None:
+    config = parse_config('default_lane = "night"\n[lanes.night]\nweight = 2', "c.toml")
+    assert config.lanes == {"night": LaneSettings(weight=2.0)}
+
+
+def test_the_default_lane_must_be_among_lanes_of_ones_own() -> None:
+    message = mistakes_in("[lanes.night]\nweight = 2")["default_lane"]
+    assert message == 'no lane has this name; allowed: night; found "standard"'
+
+
+SECRETS = [
+    (f'[api]\nkey = "{SECRET}"', "api.key"),
+    ('[api]\napi_key = "anything"', "api.api_key"),
+    ('anthropic-api-key = "anything"', "anthropic-api-key"),
+    (f'[store]\npath = "{SECRET}"', "store.path"),
+    (f'[daemon]\ngrace_s = "{SECRET}"', "daemon.grace_s"),
+    (f'store = "{SECRET}"', "store"),
+    (f'[api]\ncredit_phrases = ["{SECRET}"]', "api.credit_phrases.0"),
+]
+
+
+@pytest.mark.parametrize(("text", "path"), SECRETS)
+def test_an_api_key_in_the_file_is_refused_and_never_repeated(text: str, path: str) -> None:
+    mistakes = mistakes_in(text)
+    assert KEY_CREDENTIAL in mistakes[path]
+    assert KEY_VARIABLE in mistakes[path]
+    assert SECRET not in str(mistakes)
+
+
+def test_a_lane_may_be_called_key() -> None:
+    assert "key" in parse_config('default_lane = "key"\n[lanes.key]\nweight = 1', "c.toml").lanes
+
+
+def test_a_file_that_is_not_toml_is_refused_with_the_place() -> None:
+    assert re.search(r"not TOML: .*line 1", mistakes_in("[store\n")[""])
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_place(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes(b'[store]\npath = "a\xff"\n')
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 17"):
+        load_config(file)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing.toml", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_refused_with_the_way_out(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"{reason}.*--config"):
+        load_config(tmp_path / name)
+
+
+def test_what_is_printed_can_be_read_again() -> None:
+    config = replace(
+        Config(),
+        socket=SocketSettings(path='/run/a "b"\\c é', group="staff"),
+        pools={"opus-5.5": PoolLimits(requests=7), "p": PoolLimits()},
+        default_lane="a.b",
+        lanes={"a.b": LaneSettings(weight=0.5), "c": LaneSettings(max_queued=9)},
+    )
+    assert parse_config(to_toml(config), "printed") == config
+    assert parse_config(to_toml(Config()), "printed") == Config()
+
+
+def test_printed_defaults_are_marked_and_nothing_else() -> None:
+    lines = to_toml(replace(Config(), socket=SocketSettings(group="staff"))).splitlines()
+    unmarked = [line for line in lines if "=" in line and not line.endswith("# default")]
+    assert unmarked == ['group = "staff"']
+
+
+def test_plain_values_keep_every_key() -> None:
+    assert as_dict(Config())["limiter"]["gate"]["jitter_share"] == 0.2
+
+
+def test_the_credential_of_systemd_goes_before_the_environment(tmp_path: Path) -> None:
+    environ = {KEY_VARIABLE: " from-environment\n", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert api_key(environ) == "from-environment"
+    (tmp_path / KEY_CREDENTIAL).write_text("from-systemd\n")
+    assert api_key(environ) == "from-systemd"
+
+
+@pytest.mark.parametrize("environ", [{}, {KEY_VARIABLE: " "}, {"CREDENTIALS_DIRECTORY": "/nonexistent"}])
+def test_without_a_key_there_is_none(environ: dict[str, str]) -> None:
+    assert api_key(environ) is None
+
+
+def prices_with(file: Path, text: str) -> PriceSettings:
+    file.write_text(text)
+    return PriceSettings(str(file))
+
+
+def test_own_prices_add_models_and_replace_rows(tmp_path: Path) -> None:
+    text = A_PRICE.format(id="claude-own-1", pool="own") + A_PRICE.format(id="claude-haiku-5-5", pool="mine")
+    table = load_prices(prices_with(tmp_path / "p.toml", text))
+    shipped = load_prices(PriceSettings())
+    assert table.models.keys() == shipped.models.keys() | {"claude-own-1"}
+    assert table.pool_of("claude-haiku-5-5") == "mine"
+    assert table.upper_bound("claude-haiku-5-5", 0, 1_000_000, 0) > shipped.upper_bound(
+        "claude-haiku-5-5", 0, 1_000_000, 0
+    )
+
+
+BAD_PRICES = [
+    ("[[model", "not TOML"),
+    ("model = 3", "at least one"),
+    ('[[model]]\nid = "x"', "pool"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_PRICES)
+def test_wrong_prices_name_their_file(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "p.toml"
+    with pytest.raises(ConfigError, match=message) as refused:
+        load_prices(prices_with(file, text))
+    assert refused.value.source == str(file)
+
+
+def test_every_wrong_price_is_a_mistake_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_prices(prices_with(tmp_path / "p.toml", '[[model]]\nid = "x"'))
+    assert len(refused.value.mistakes) > 3
+    assert not any("\n" in mistake.message for mistake in refused.value.mistakes)
+
+
+def test_a_missing_price_file_is_named_with_the_key_that_names_it() -> None:
+    with pytest.raises(ConfigError, match=r"No such file or directory; it is the file of `\[prices\] file`"):
+        load_prices(PriceSettings("/nonexistent/prices.toml"))
+
+
+def test_a_price_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 0"):
+        load_prices(PriceSettings(str(file)))
