@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -146,12 +147,17 @@ class Connection(asyncio.Protocol):
         self._write(self._answers.plain)
 
     def _stream(self) -> None:
-        gap_s = self._answers.event_gap_s
-        if not gap_s:
+        if self._answers.event_gap_s:
+            self._write_next(iter(self._answers.pieces))
+        else:
             self._write(b"".join(self._answers.pieces))
-            return
-        for number, piece in enumerate(self._answers.pieces):
-            self._loop.call_later(number * gap_s, self._write, piece)
+
+    def _write_next(self, pieces: Iterator[bytes]) -> None:
+        """Write one piece, and the next one later: timers of their own could overtake each other."""
+        piece = next(pieces, None)
+        if piece is not None:
+            self._write(piece)
+            self._loop.call_later(self._answers.event_gap_s, self._write_next, pieces)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

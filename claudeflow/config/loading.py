@@ -21,6 +21,7 @@ KEY_VARIABLE = "ANTHROPIC_API_KEY"
 KEY_CREDENTIAL = "anthropic-api-key"
 
 _ADAPTER = TypeAdapter(Config)
+_TOO_MUCH = "a number of more than 64 bits, or tables nested too deeply"
 _KEY_PLACES = f"put it into the credential {KEY_CREDENTIAL} or into {KEY_VARIABLE}"
 
 
@@ -42,13 +43,16 @@ def parse_config(text: str, source: str) -> Config:
     """The configuration in a text. Raises ConfigError with every mistake."""
     try:
         tables = tomllib.loads(text)
+        document = orjson.dumps(tables, default=str)
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(source, [Mistake("", f"not TOML: {problem}")]) from problem
+    except (RecursionError, ValueError, orjson.JSONEncodeError) as problem:
+        raise ConfigError(source, [Mistake("", _TOO_MUCH)]) from problem
     mistakes = never_allowed(tables, _KEY_PLACES)
     known = {mistake.field for mistake in mistakes}
     config = None
     try:
-        config = _ADAPTER.validate_json(orjson.dumps(tables, default=str), strict=True)
+        config = _ADAPTER.validate_json(document, strict=True)
     except ValidationError as problem:
         found = [mistake_of(error) for error in problem.errors()]
         mistakes += [mistake for mistake in found if mistake.field not in known]
@@ -76,6 +80,8 @@ def _own_prices(file: str) -> dict[str, Any]:
         return tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as problem:
         message = f"not TOML: {problem}"
+    except RecursionError:
+        message = "nested too deeply"
     except UnicodeDecodeError as problem:
         message = f"not UTF-8 at byte {problem.start}"
     except OSError as problem:
@@ -88,7 +94,7 @@ def _merged_prices(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, An
     rows = own.get("model", [])
     if not isinstance(rows, list):
         return own
-    replaced = {row.get("id") for row in rows if isinstance(row, dict)}
+    replaced = [row.get("id") for row in rows if isinstance(row, dict)]
     kept = [row for row in shipped["model"] if row["id"] not in replaced]
     return {**shipped, **own, "model": [*kept, *rows]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.observe.settings import LogSettings
@@ -34,8 +34,8 @@ class SocketSettings:
 class DaemonSettings:
     """`grace_s`: how long calls may go on after SIGTERM. `lease_s`: how long a claim holds unrenewed."""
 
-    grace_s: Annotated[float, Ge(0)] = 60.0
-    lease_s: Annotated[float, Gt(3)] = 60.0
+    grace_s: Annotated[float, Ge(0), Le(86_400)] = 60.0
+    lease_s: Annotated[float, Gt(3), Le(86_400)] = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Engine:
             released = cutting.result() if cutting.done() else 0
             cutting.cancel()
             duties.cancel()
-        await self.upkeep.save_memory()
+        await self.upkeep.save_at_stop()
         self._shared.emit(DaemonStopped(released))
 
     async def _cut_off(self, worker: Worker, hurry: asyncio.Event) -> int:

@@ -104,6 +104,10 @@ class PoolGate:
                 self._changed.clear()
             await self._sleep_until(again_at)
 
+    def has_closed_on(self, permit: Permit) -> bool:
+        """Whether a 429 came in since the permit was given: what has not left yet must not leave now."""
+        return self.limiter.held and not permit.probe
+
     def settle(self, assignment: Assignment, reply: Reply) -> None:
         """A call came back: book what it drew, learn from it, and look again."""
         clock, candidate = self._shared.clock, assignment.candidate
@@ -210,7 +214,7 @@ class PoolGate:
         candidate = choice.candidate
         self.limiter.abandon(choice.permit)
         self.scheduler.came_back(candidate.lane)
-        self._shared.holds.call_came_back(candidate.id, well=False, now_ms=self._shared.clock.epoch_ms())
+        self._shared.holds.call_never_left(candidate.id)
         if candidate.prefix is not None:
             self._shared.prefixes.ended(candidate.model, candidate.prefix, candidate.id, cached_tokens=None)
 

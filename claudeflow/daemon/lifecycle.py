@@ -36,6 +36,9 @@ from claudeflow.store.lock import instance_lock
 
 SYSTEMD_SOCKET = "api"
 
+LOCK_PATIENCE_S = 3.0
+"""How long a starting daemon waits for a command that works on the store itself."""
+
 
 def run_daemon(config_path: Path) -> int:
     """Run until SIGTERM or SIGINT; the exit code. Raises ConfigError, StoreError."""
@@ -46,7 +49,10 @@ def run_daemon(config_path: Path) -> int:
             str(config_path),
             [Mistake("API key", f"none found: set the credential {KEY_CREDENTIAL} or {KEY_VARIABLE}")],
         )
-    with instance_lock(Path(config.store.path)), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        instance_lock(Path(config.store.path), LOCK_PATIENCE_S),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         runner.run(_Daemon(config_path, config, key).run())
     return 0
 

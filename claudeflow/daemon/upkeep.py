@@ -73,6 +73,13 @@ class Upkeep:
             partial(store_jobs.renew_leases, owner=self._shared.instance, lease_until_ms=until_ms)
         )
 
+    async def save_at_stop(self) -> None:
+        """Save once more; a full disk then loses some seconds of learning, and nothing else."""
+        try:
+            await self.save_memory()
+        except StoreError as problem:
+            self._shared.emit(OwnTrouble("upkeep", str(problem)))
+
     async def save_memory(self) -> None:
         """Keep what was learned, and forget what has gone cold."""
         shared = self._shared

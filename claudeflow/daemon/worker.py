@@ -12,7 +12,7 @@ from claudeflow.daemon.fate import CANCELLED, SHUTDOWN, end_of, fate_of
 from claudeflow.daemon.gate import Assignment
 from claudeflow.daemon.requests import Requests
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.attempt import Blocked, Failure, Interrupted, Rejected, Reply
+from claudeflow.domain.attempt import Blocked, Failure, Interrupted, Rejected, Reply, Transient
 from claudeflow.domain.errors import PromptError, StoreError
 from claudeflow.domain.events import (
     CallEnded,
@@ -109,12 +109,17 @@ class Worker:
         try:
             async with running.scope:
                 request = await self._requests.build(task.job, leads=task.leads)
+                if task.gate.has_closed_on(task.permit):
+                    error = JobError("held_back", "a 429 came in before this call had left")
+                    return Reply(Interrupted(error), sent=False)
                 return await self._sender.send(request, on_start=partial(self._began, task, sent_at))
         except TimeoutError:
             error = JobError("interrupted", f"the call was stopped: {running.interrupted_by}")
             return Reply(Interrupted(error), usage_known=False)
         except PromptError as problem:
             return Reply(Rejected(JobError("prompt_error", str(problem))), sent=False)
+        except StoreError as problem:
+            return Reply(Transient(JobError("store_error", str(problem))), sent=False)
         except Exception as problem:  # noqa: BLE001 - a fault of ours must cost one job, not the daemon
             kind = type(problem).__name__
             self._shared.emit(OwnTrouble(f"job {task.job.id}", kind))

@@ -20,7 +20,7 @@ class HoldCause(StrEnum):
 
 
 WAY_OUT = {
-    HoldCause.AUTHENTICATION: "put a valid API key in place; the hold ends when a probe succeeds",
+    HoldCause.AUTHENTICATION: "put a valid API key in place and restart; the hold ends when a probe succeeds",
     HoldCause.CREDIT: "top up the prepaid credit; the hold ends when a probe succeeds",
     HoldCause.SPEND_CAP: "wait for the month to turn or raise the spend limit in the Console",
     HoldCause.BILLING: "settle the billing problem in the Console; the hold ends when a probe succeeds",

@@ -11,6 +11,8 @@ from __future__ import annotations
 from claudeflow.domain.quota import AxisReading
 
 SECONDS_PER_MINUTE = 60.0
+LONGEST_REFILL_S = 3600.0
+"""A `reset` later than this is believed no further: one odd header must not stop a pool for good."""
 
 
 class Bucket:
@@ -105,5 +107,6 @@ def _server_level(reading: AxisReading, limit_per_min: float) -> float | None:
         return None
     if reading.remaining > 0 or reading.full_in_s is None:
         return float(reading.remaining)
-    by_reset = limit_per_min * (1.0 - reading.full_in_s / SECONDS_PER_MINUTE)
+    full_in_s = min(reading.full_in_s, LONGEST_REFILL_S)
+    by_reset = limit_per_min * (1.0 - full_in_s / SECONDS_PER_MINUTE)
     return min(0.0, by_reset)

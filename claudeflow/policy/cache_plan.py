@@ -16,6 +16,8 @@ CACHE_MARK = {"type": "ephemeral"}
 CACHE_TTL_S = 300.0
 LEADER_PATIENCE_S = 60.0
 """How long others wait for a leader's first byte before another one leads."""
+UNCACHEABLE_KEPT = 10_000
+"""How many prefixes below the minimum are known; forgetting one costs one more leader."""
 
 
 def with_breakpoint(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -136,3 +138,5 @@ class PrefixBook:
         cold = [key for key, e in self._entries.items() if e.leader is None and e.warm_until <= now]
         for key in cold:
             del self._entries[key]
+        if len(self._uncacheable) > UNCACHEABLE_KEPT:
+            self._uncacheable.clear()

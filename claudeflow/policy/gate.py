@@ -95,7 +95,7 @@ class Gate:
             self._in_a_row = 0
 
     def probe_abandoned(self, *, probe: bool) -> None:
-        """The probe never left: the next call is the probe."""
+        """The probe never left, or we stopped it: the next call is the probe."""
         if probe and self._phase is _Phase.PROBING:
             self._phase = _Phase.CLOSED
 

@@ -62,6 +62,10 @@ class HoldBook:
                 self._holds[scope] = replace(self._holds[scope], probe_at_ms=now_ms + PROBE_EVERY_MS)
         return ended
 
+    def call_never_left(self, call: int) -> None:
+        """A call that was to go out did not: the next one may be the probe, and at once."""
+        self._probing = {scope: probe for scope, probe in self._probing.items() if probe != call}
+
     def _covering(self, model: str) -> list[Hold]:
         scopes = (EVERYTHING, Scope(ScopeKind.MODEL, model))
         return [self._holds[scope] for scope in scopes if scope in self._holds]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 
-from claudeflow.domain.attempt import Overloaded, Reply, Throttled, ThrottleKind, Transient
+from claudeflow.domain.attempt import Interrupted, Overloaded, Reply, Throttled, ThrottleKind, Transient
 from claudeflow.domain.quota import Axis, Demand, Reading
 from claudeflow.domain.report import BucketStatus, PoolStatus
 from claudeflow.domain.usage import Usage
@@ -126,7 +126,10 @@ class Limiter:
             self._observe(permit, reply.reading, now)
         if isinstance(reply.outcome, Throttled):
             return self._throttled(permit, reply.outcome, now, jitter)
-        self._gate.call_came_back(probe=permit.probe)
+        if isinstance(reply.outcome, Interrupted) or not reply.sent:
+            self._gate.probe_abandoned(probe=permit.probe)
+        else:
+            self._gate.call_came_back(probe=permit.probe)
         return None
 
     def abandon(self, permit: Permit) -> None:
@@ -161,6 +164,7 @@ class Limiter:
         """Take up what an earlier process knew. Nothing recalled fills a bucket."""
         for name, limit in memory.get("limits", {}).items():
             self._buckets[Axis(name)].adopt_limit(float(limit), now)
+            self._limits_known = True
         self._set_theta(max(self._settings.theta_floor, float(memory.get("theta", self._theta))), now)
 
     def _bound(self) -> int:

@@ -113,11 +113,12 @@ class Database:
         return not self._pump.done()
 
     async def _connect(self, opener: Callable[[Path], sqlite3.Connection]) -> WholeFunctionConnection:
-        connection = WholeFunctionConnection(lambda: opener(self._path), iter_chunk_size=64)
+        """Open in a thread that may fail: aiosqlite would leave its own one behind."""
         try:
-            return await connection  # type: ignore[return-value]
+            raw = await asyncio.to_thread(opener, self._path)
         except sqlite3.Error as problem:
             raise StoreError(f"{self._path}: {problem}") from problem
+        return await WholeFunctionConnection(lambda: raw, iter_chunk_size=64)  # type: ignore[return-value]
 
     async def _write_groups(self) -> None:
         group: list[_Write] = []

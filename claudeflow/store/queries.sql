@@ -53,11 +53,11 @@ INSERT INTO calls (pool, model, owner, opened_ms, reserved_nanousd)
 VALUES (:pool, :model, :owner, :now_ms, :reserved_nanousd);
 
 -- name: lease_job
--- A queued job becomes running under the lease of call :token.
+-- A queued job becomes running under the lease of call :token, unless its deadline has passed.
 UPDATE jobs SET state = 'running', lease_token = :token, lease_owner = :owner, lease_until_ms = :lease_until_ms,
        first_attempt_ms = coalesce(first_attempt_ms, :now_ms), started_ms = coalesce(started_ms, :now_ms),
        tries = tries + 1, wait_reason = NULL
-WHERE id = :id AND state = 'queued' AND due = 1
+WHERE id = :id AND state = 'queued' AND due = 1 AND (deadline_ms IS NULL OR deadline_ms > :now_ms)
 RETURNING max_tokens, body, prompt_name, prompt_version, first_attempt_ms, attempts, tries, traceparent;
 
 -- name: drop_call
@@ -96,9 +96,10 @@ UPDATE jobs SET state = :state, finished_ms = :now_ms, lease_token = NULL, lease
 WHERE id = :id AND state = 'running' AND lease_token = :token;
 
 -- name: requeue_job
--- A running job goes back to the queue. Only the holder of the lease may write it.
+-- A running job goes back to the queue: only the holder of the lease may write it. No attempt used, no retry window begun.
 UPDATE jobs SET state = 'queued', due = :due, not_before_ms = :not_before_ms, wait_reason = :wait_reason,
        lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL, attempts = attempts + :used_attempt,
+       first_attempt_ms = CASE WHEN attempts + :used_attempt > 0 THEN first_attempt_ms END,
        error = :error, cost_nanousd = cost_nanousd + :cost_nanousd
 WHERE id = :id AND state = 'running' AND lease_token = :token;
 

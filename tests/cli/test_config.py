@@ -44,3 +44,19 @@ def test_the_configuration_in_effect_has_the_defaults(claudeflow: CommandLine) -
 def test_run_refuses_a_bad_configuration(claudeflow: CommandLine) -> None:
     claudeflow.config.write_text("nonsense = 1\n")
     assert claudeflow("run").exit_code == Exit.BAD_CONFIG
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ('[prices]\nfile = "/nonexistent/prices.toml"', "No such file or directory"),
+        ('[prompts]\nfolder = "/nonexistent/prompts"', "prompts.folder"),
+    ],
+)
+def test_what_the_configuration_names_is_checked_too(
+    claudeflow: CommandLine, table: str, reason: str
+) -> None:
+    claudeflow.config.write_text(table)
+    done = claudeflow("config", "check")
+    assert done.exit_code == Exit.BAD_CONFIG
+    assert reason in done.stderr

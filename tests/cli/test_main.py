@@ -222,7 +222,7 @@ def test_debug_shows_the_traceback(claudeflow: CommandLine, daemon: ScriptedDaem
 
 def test_a_reader_that_leaves_early_is_no_error(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
     daemon.answers("GET /v1/jobs", {"jobs": [a_job(number) for number in range(1, 2000)], "next": None})
-    command = f"{sys.executable} -m claudeflow.cli.main --socket {daemon.socket} list --json | head -n 1"
+    command = f"'{sys.executable}' -m claudeflow.cli.main --socket {daemon.socket} list --json | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("{\n", "")
 

@@ -23,8 +23,9 @@ KEY = FlowKey("bulk", "triage", "claude-haiku-5-5")
 
 
 def a_connection(path: Path) -> sqlite3.Connection:
-    """As the writer's, with a schema of the current version."""
+    """A store of the current version. It need not outlive a power cut: that is the Database's business."""
     raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("PRAGMA synchronous = OFF")
     prepare_schema(raw, path)
     raw.execute("PRAGMA foreign_keys = ON")
     return raw

@@ -1,0 +1,76 @@
+"""One event of every kind, with marks where a prompt, an answer, a key or the prose of an error could be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claudeflow.domain import events as ev
+from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause
+from claudeflow.domain.job import JobError, JobId, JobState
+from claudeflow.domain.usage import Usage
+
+SECRETS = {
+    "prose": "messages.0: 'my patient Jane Doe' is too long",
+    "prompt": "Summarise the salary list",
+    "answer": "Jane earns 70,000",
+    "key": "sk-ant-api03-abcdef",
+}
+ALL_OF_THEM = " / ".join(SECRETS.values())
+ERROR = JobError("invalid_request_error", ALL_OF_THEM, "too_long", 400, "req_7")
+USAGE = Usage(input_tokens=10, cache_write_5m_tokens=5, cache_read_tokens=80, output_tokens=20)
+
+
+def a_call(**changes: Any) -> ev.CallEnded:
+    """A call that went well."""
+    ordinary: dict[str, Any] = {
+        "job_id": JobId(7),
+        "lane": "bulk",
+        "workflow": "triage",
+        "model": "claude-haiku-5-5",
+        "call_id": 9,
+        "attempt": 1,
+        "outcome": "succeeded",
+        "http_status": 200,
+        "request_id": "req_7",
+        "error": None,
+        "usage": USAGE,
+        "cost_nanousd": 1_234,
+        "uncached_nanousd": 5_678,
+        "queue_age_s": 1.23456,
+        "duration_s": 2.0,
+        "streamed": False,
+    }
+    return ev.CallEnded(**(ordinary | changes))
+
+
+def an_end(state: JobState = JobState.SUCCEEDED, **changes: Any) -> ev.JobFinished:
+    """A job that reached a final state."""
+    ordinary: dict[str, Any] = {
+        "job_id": JobId(7),
+        "lane": "bulk",
+        "workflow": "triage",
+        "state": state,
+        "error": None if state is JobState.SUCCEEDED else ERROR,
+        "wait_s": 1.5,
+        "total_s": 4.0,
+    }
+    return ev.JobFinished(**(ordinary | changes))
+
+
+ONE_OF_EACH: list[ev.Event] = [
+    ev.DaemonReady("f00d", 3, 1),
+    ev.DaemonDraining(5, 30.0),
+    ev.DaemonStopped(2),
+    ev.ConfigReloaded("/etc/claudeflow/claudeflow.toml"),
+    ev.ConfigRefused("/etc/claudeflow/claudeflow.toml", "2 mistake(s)\n  lanes: none\n  api: none"),
+    ev.JobsSubmitted("bulk", "triage", 12),
+    a_call(outcome="rejected", http_status=400, error=ERROR),
+    an_end(JobState.FAILED),
+    ev.JobRequeued(JobId(7), "bulk", "throttled", 0.0),
+    ev.PoolGated("haiku-5.5", 31.0, 30.0, 0.9),
+    ev.PoolOpened("haiku-5.5"),
+    ev.HoldSet(Hold(EVERYTHING, HoldCause.CREDIT, ALL_OF_THEM, since_ms=5, probe_at_ms=6)),
+    ev.HoldReleased(EVERYTHING, "a probe went well"),
+    ev.LeaseRefused(JobId(7), 9),
+    ev.OwnTrouble("upkeep", "the store could not be written: disk I/O error"),
+]
