@@ -24,8 +24,8 @@ coverage: setup ## run the tests and show which branches none of them takes
 chaos: setup ## the long kill and soak runs
 	@.venv/bin/python -m pytest -q -m chaos $(ARGS) </dev/null
 
-bench: setup ## measure claudeflow against the figures it promises
-	@.venv/bin/python -m benchmarks $(ARGS) </dev/null
+bench: setup ## measure what claudeflow costs, shortly; ARGS="cost storm" at full length
+	@.venv/bin/python -m benchmarks $(or $(ARGS),all --quick) </dev/null
 
 clean: ## remove .venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -287,6 +287,13 @@ def test_without_a_key_there_is_none(environ: dict[str, str]) -> None:
     assert api_key(environ) is None
 
 
+@pytest.mark.parametrize("key", ["sk-ant-é", "two words", "two\nlines"])
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        api_key({KEY_VARIABLE: key})
+    assert key not in str(refused.value)
+
+
 def prices_with(file: Path, text: str) -> PriceSettings:
     file.write_text(text)
     return PriceSettings(str(file))

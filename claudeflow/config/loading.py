@@ -100,10 +100,16 @@ def _merged_prices(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, An
 
 
 def api_key(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The API key: systemd's credential first, then the environment; None when there is none."""
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    if folder:
-        file = Path(folder) / KEY_CREDENTIAL
-        if file.exists():
-            return file.read_text(encoding="utf-8").strip() or None
-    return environ.get(KEY_VARIABLE, "").strip() or None
+    """The API key: systemd's credential first, then the environment; None when there is none.
+
+    Raises ConfigError for a text that no header can carry: each call would fail its job.
+    """
+    file = Path(environ.get("CREDENTIALS_DIRECTORY", "")) / KEY_CREDENTIAL
+    if environ.get("CREDENTIALS_DIRECTORY") and file.exists():
+        source, key = f"the credential {KEY_CREDENTIAL}", file.read_text(encoding="utf-8", errors="replace")
+    else:
+        source, key = KEY_VARIABLE, environ.get(KEY_VARIABLE, "")
+    key = key.strip()
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise ConfigError(source, [Mistake("API key", "must be one line of ASCII without spaces")])
+    return key or None

@@ -11,7 +11,7 @@ from typing import Protocol
 from claudeflow import __version__
 from claudeflow.daemon.catalog import CatalogShelf
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.events import Event, JobFinished, JobsSubmitted
+from claudeflow.domain.events import DaemonStopped, Event, JobFinished, JobsSubmitted
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Spend, Status
 from claudeflow.intake.catalog import Catalog
@@ -69,11 +69,12 @@ class StoreDesk:
         return self._shelf.catalog
 
     def apply(self, event: Event) -> None:
-        """Wake those who wait for a job."""
+        """Wake those who wait for a job, and everybody when nothing more will happen."""
         if isinstance(event, JobFinished):
-            for waiter in self._waiting.pop(event.job_id, ()):
-                if not waiter.done():
-                    waiter.set_result(None)
+            self._wake(event.job_id)
+        elif isinstance(event, DaemonStopped):
+            for job_id in list(self._waiting):
+                self._wake(job_id)
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """Store all jobs in one transaction, or none. Raises QueueFull."""
@@ -221,6 +222,11 @@ class StoreDesk:
         for (lane, workflow), count in created.items():
             if count:
                 self._shared.emit(JobsSubmitted(lane, workflow, count))
+
+    def _wake(self, job_id: JobId) -> None:
+        for waiter in self._waiting.pop(job_id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _stop_waiting(self, job_id: JobId, ended: asyncio.Future[None]) -> None:
         waiters = self._waiting.get(job_id)

@@ -24,7 +24,7 @@ from claudeflow.intake.models import UNKNOWN_MODEL, ModelTraits, traits_of
 from claudeflow.intake.option_checks import check_options
 
 DEFAULT_WORKFLOW = "default"
-_PROMPT_FIELDS = frozenset({"system", "tools", "messages"})
+_PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
 _PREFIX_DIGITS = 16
 
 

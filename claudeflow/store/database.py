@@ -129,7 +129,7 @@ class Database:
                 if group:
                     outcomes = await self._writer.run(partial(_commit_group, group=group))
                     _acknowledge(group, outcomes)
-                    if self._wal_bytes() >= CHECKPOINT_AT_BYTES:
+                    if self._wal_bytes() >= CHECKPOINT_AT_BYTES or _disk_refused(outcomes):
                         await self._writer.run(_checkpoint)
         finally:
             _refuse((*group, *self._waiting))
@@ -163,6 +163,13 @@ def _acknowledge(group: list[_Write], outcomes: list[tuple[Any, BaseException | 
             write.done.set_result(result)
         else:
             write.done.set_exception(problem)
+
+
+def _disk_refused(outcomes: list[tuple[Any, BaseException | None]]) -> bool:
+    """Whether the group was not written. Emptying the log may make room on a full disk, and a log that
+    is written to again and again never sees a quiet moment.
+    """
+    return any(isinstance(problem, StoreError) for _, problem in outcomes)
 
 
 def _refuse(writes: Iterable[_Write]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claudeflow.domain.quota import AxisReading
-from claudeflow.policy.bucket import Bucket
+from claudeflow.policy.bucket import LONGEST_REFILL_S, Bucket
 
 AMOUNT = st.floats(min_value=0, max_value=20_000)
 GAP_S = st.floats(min_value=0, max_value=30)
@@ -144,6 +144,12 @@ def test_a_reset_far_away_tells_of_a_hidden_debt() -> None:
     bucket = a_bucket(limit_per_min=30_000)
     bucket.observe(AxisReading(remaining=0, full_in_s=91.0), drawn_since=0.0, now=0.0)
     assert bucket.level(0.0) == pytest.approx(-15_500.0)
+
+
+def test_a_reset_too_far_away_to_be_true_does_not_stop_the_pool_for_good() -> None:
+    bucket = a_bucket()
+    bucket.observe(AxisReading(remaining=0, full_in_s=1e9), drawn_since=0.0, now=0.0)
+    assert bucket.ready_at(1.0, 0.0) <= LONGEST_REFILL_S
 
 
 @pytest.mark.parametrize("full_in_s", [0.0, -3.0, 12.0, 60.0, None])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from claudeflow.policy.cache_plan import (
     CACHE_TTL_S,
     LEADER_PATIENCE_S,
+    UNCACHEABLE_KEPT,
     PrefixBook,
     Turn,
     asks_for_1h,
@@ -207,6 +208,16 @@ def test_what_has_gone_cold_is_forgotten_and_what_is_led_or_warm_is_not() -> Non
     assert book.turn(MODEL, PREFIX, 10.0) is Turn.WAIT
     assert book.is_warm(MODEL, "warm", 1_000.0)
     assert book.turn(MODEL, "cold", 10.0) is Turn.LEAD
+
+
+def test_not_every_uncacheable_prefix_is_remembered_for_ever() -> None:
+    book = PrefixBook()
+    for number in range(UNCACHEABLE_KEPT + 1):
+        book.began(MODEL, f"p{number}", number, sent_at=0.0)
+        book.ended(MODEL, f"p{number}", number, cached_tokens=0)
+    assert book.turn(MODEL, "p0", 1.0) is Turn.GO
+    book.forget_cold(1.0)
+    assert book.turn(MODEL, "p0", 1.0) is Turn.LEAD
 
 
 EVENTS = st.lists(

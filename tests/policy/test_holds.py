@@ -84,6 +84,12 @@ def test_a_probe_that_shows_the_cause_again_renews_the_hold() -> None:
     assert book.lets_go(MODEL, 500_000 + PROBE_EVERY_MS)
 
 
+def test_a_probe_that_never_left_leaves_its_place_to_the_next_call_at_once() -> None:
+    book = a_probing_book()
+    book.call_never_left(CALL)
+    assert book.lets_go(MODEL, PROBE_EVERY_MS)
+
+
 def test_a_call_that_went_out_before_the_hold_proves_nothing() -> None:
     book = a_book()
     assert book.call_came_back(99, well=True, now_ms=5) == []
@@ -113,6 +119,14 @@ def test_a_hold_that_was_lifted_while_its_probe_was_out_ends_only_once() -> None
     book.gone(MODEL, 2)
     assert book.call_came_back(2, well=True, now_ms=5) == [hold]
     assert book.call_came_back(1, well=True, now_ms=6) == []
+
+
+def test_after_a_probe_that_never_left_the_next_call_is_the_probe_at_once() -> None:
+    book = a_probing_book()
+    book.call_never_left(99)
+    assert not book.lets_go(MODEL, PROBE_EVERY_MS)
+    book.call_never_left(CALL)
+    assert book.lets_go(MODEL, PROBE_EVERY_MS)
 
 
 def test_a_hold_without_a_probe_waits_for_a_person() -> None:

@@ -246,6 +246,15 @@ def test_a_probe_that_never_left_passes_its_part_to_the_next_call() -> None:
     assert granted(limiter, 31.0).probe
 
 
+@pytest.mark.parametrize("reply", [Reply(Interrupted(ERROR)), Reply(Rejected(ERROR), sent=False)])
+def test_a_probe_that_we_stopped_or_never_sent_proves_nothing(reply: Reply) -> None:
+    limiter = a_limiter()
+    limiter.settle(granted(limiter, 0.0), throttled(30.0), now=1.0, jitter=0.0)
+    limiter.settle(granted(limiter, 31.0), reply, now=32.0, jitter=0.0)
+    assert limiter.held
+    assert granted(limiter, 32.0).probe
+
+
 def test_an_episode_cuts_theta_once_however_many_calls_it_turns_away() -> None:
     limiter = a_limiter()
     calls = [granted(limiter, 0.0) for _ in range(10)]
@@ -361,6 +370,7 @@ def test_theta_and_the_limits_outlive_a_restart_without_filling_a_bucket() -> No
     after.recall(before.memory(), now=0.0)
     assert after.theta == pytest.approx(0.9)
     assert [bucket.limit_per_min for bucket in snapshot(after).buckets] == [60, 6_000, 12_000]
+    assert snapshot(after).limits_known
     assert all(bucket.level <= bucket.capacity for bucket in snapshot(after).buckets)
 
 

@@ -216,6 +216,14 @@ def test_a_job_that_is_not_to_be_had_any_more_leaves_no_call_behind(raw: sqlite3
     assert value(raw, "SELECT count(*) FROM calls") == 1
 
 
+def test_a_job_whose_deadline_has_passed_is_not_begun_any_more(raw: sqlite3.Connection) -> None:
+    accepted = submitted(raw, deadline_ms=NOW_MS + 1)
+    assert accepted.candidate is not None
+    wish = Claim(accepted.candidate, "pool", 1)
+    assert claim(raw, [wish], OWNER, NOW_MS + LEASE_MS, NOW_MS + 1) == [None]
+    assert claim(raw, [wish], OWNER, NOW_MS + LEASE_MS, NOW_MS) != [None]
+
+
 def test_a_job_is_claimed_once_however_often_it_is_wished_for(raw: sqlite3.Connection) -> None:
     accepted = submitted(raw)
     assert accepted.candidate is not None
@@ -225,12 +233,22 @@ def test_a_job_is_claimed_once_however_often_it_is_wished_for(raw: sqlite3.Conne
     assert second is None
 
 
-def test_the_retry_window_begins_with_the_first_attempt(raw: sqlite3.Connection) -> None:
+@pytest.mark.parametrize(("used_attempt", "begun_ms"), [(True, NOW_MS), (False, NOW_MS + 60_000)])
+def test_the_retry_window_begins_with_the_first_try_that_used_up_an_attempt(
+    raw: sqlite3.Connection, used_attempt: bool, begun_ms: int
+) -> None:
     leased = running(raw)
-    released(raw, leased)
+    released(raw, leased, used_attempt=used_attempt)
     (again,) = claim(raw, [Claim(due_jobs(raw)[leased.id], "p", 1)], OWNER, NOW_MS, NOW_MS + 60_000)
     assert again is not None
-    assert (again.first_attempt_ms, again.tries) == (NOW_MS, 2)
+    assert (again.first_attempt_ms, again.tries) == (begun_ms, 2)
+
+
+def test_a_job_whose_deadline_has_passed_is_not_claimed_any_more(raw: sqlite3.Connection) -> None:
+    late = submitted(raw, deadline_ms=NOW_MS)
+    assert late.candidate is not None
+    assert claim(raw, [Claim(late.candidate, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) == [None]
+    assert value(raw, "SELECT count(*) FROM calls") == 0
 
 
 # The order of a flow
@@ -289,7 +307,7 @@ def test_a_job_expires_when_its_deadline_has_passed_whether_due_or_waiting(raw: 
 
 
 def test_a_running_job_does_not_expire(raw: sqlite3.Connection) -> None:
-    running(raw, deadline_ms=NOW_MS)
+    running(raw, deadline_ms=NOW_MS + 1)
     assert expire(raw, NOW_MS + 1, 10) == []
 
 

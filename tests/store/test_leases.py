@@ -91,7 +91,7 @@ def test_a_late_retry_cannot_take_back_an_answer(raw: sqlite3.Connection) -> Non
 
 
 def test_neither_cancelling_nor_a_deadline_touches_a_leased_job(raw: sqlite3.Connection) -> None:
-    leased = running(raw, deadline_ms=NOW_MS)
+    leased = running(raw, deadline_ms=NOW_MS + 1)
     cancel(raw, leased.id, NOW_MS + 1)
     expire(raw, NOW_MS + 1, 10)
     assert record(raw, leased, answered(), SUCCESS, NOW_MS + 2)

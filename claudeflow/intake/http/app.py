@@ -67,9 +67,6 @@ def _answering(by_method: Mapping[str, Handler], on_trouble: OnTrouble) -> Handl
             response = problem_response(error)
         except ClientDisconnect:
             response = Response(status_code=400)  # nobody reads it
-        except StoreError as error:
-            on_trouble(error)
-            response = problem_response(StoreUnavailable("the store cannot be used now; the log says why"))
         except Exception as error:  # noqa: BLE001 (the last line before the wire)
             on_trouble(error)
             response = problem_response(InternalError("claudeflow failed to answer; its log says why"))

@@ -54,13 +54,6 @@ class InternalError(IntakeError):
     http_status = 500
 
 
-class StoreUnavailable(IntakeError):
-    """The store cannot be read or written now, as when the disk is full. Nothing was accepted."""
-
-    code = "store_unavailable"
-    http_status = 503
-
-
 class NotReady(IntakeError):
     """The daemon is starting or draining."""
 
