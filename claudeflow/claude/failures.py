@@ -262,4 +262,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _clean(text: str) -> str:
-    return _KEY.sub("[key]", text)[:MESSAGE_CHARS]
+    """Short, without keys, and text that SQLite and JSON can keep (no lone surrogates)."""
+    storable = text.encode("utf-8", "replace").decode("utf-8")
+    return _KEY.sub("[key]", storable)[:MESSAGE_CHARS]

@@ -27,8 +27,8 @@ from claudeflow.policy.pricing import UnknownModel
 from claudeflow.policy.scheduler import Scheduler
 from claudeflow.store import jobs as store_jobs
 
-CLAIM_LIMIT = 64
-"""How many jobs one claim may take: the rest of the group commit belongs to others."""
+CLAIM_LIMIT = 16
+"""How many jobs start in one turn of the loop: more would hold up everything else for too long."""
 
 RECHECK_S = 1.0
 """How soon to look again when jobs wait for a hold or for a prefix."""
@@ -108,6 +108,17 @@ class PoolGate:
         """Whether a 429 came in since the permit was given: what has not left yet must not leave now."""
         return self.limiter.held and not permit.probe
 
+    def answered(self, permit: Permit) -> None:
+        """A response begins: if it is the probe's, the pool need not wait for its end."""
+        if permit.probe and self.limiter.held:
+            self.limiter.probe_answered(permit, self._shared.clock.monotonic())
+            self._tell_opened()
+
+    def _tell_opened(self) -> None:
+        if not self.limiter.held:
+            self._shared.emit(PoolOpened(self.pool))
+            self.wake()
+
     def settle(self, assignment: Assignment, reply: Reply) -> None:
         """A call came back: book what it drew, learn from it, and look again."""
         clock, candidate = self._shared.clock, assignment.candidate
@@ -125,8 +136,8 @@ class PoolGate:
         if closed_s is not None:
             retry_after_s = getattr(reply.outcome, "retry_after_s", None)
             self._shared.emit(PoolGated(self.pool, closed_s, retry_after_s, self.limiter.theta))
-        elif was_held and not self.limiter.held:
-            self._shared.emit(PoolOpened(self.pool))
+        elif was_held:
+            self._tell_opened()
         self.wake()
 
     def snapshot(self) -> PoolStatus:
@@ -205,8 +216,13 @@ class PoolGate:
                 start(Assignment(job, choice.candidate, choice.permit, choice.leads, self))
 
     def _claim(self, candidate: Candidate, now_ms: int) -> store_jobs.Claim:
-        bound = self._shared.prices.upper_bound(
-            candidate.model, candidate.input_bytes, candidate.max_tokens, now_ms
+        prices, model = self._shared.prices, candidate.model
+        bound = prices.upper_bound(
+            model,
+            candidate.most_input_tokens,
+            candidate.max_tokens,
+            now_ms,
+            fast=prices.has_fast_mode(model, now_ms),
         )
         return store_jobs.Claim(candidate, self.pool, bound)
 

@@ -9,7 +9,6 @@ grace period at once.
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import signal
 import socket
@@ -22,6 +21,7 @@ import uvloop
 from claudeflow.config import KEY_CREDENTIAL, KEY_VARIABLE, Config, api_key, load_config, load_prices
 from claudeflow.daemon.catalog import build_catalog
 from claudeflow.daemon.clock import SystemClock
+from claudeflow.daemon.garbage import GarbageKeeper
 from claudeflow.daemon.notify import Notifier, listen_fds
 from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.watchdog import Watchdog
@@ -86,9 +86,10 @@ class _Daemon:
         client_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.client")
         sender = client_module.ClaudeClient(self.config.api, self.key)
         worker = built.worker(sender)
-        freeze_garbage()
+        garbage = GarbageKeeper(lambda: worker.running == 0, self.clock.monotonic())
+        garbage.take_over()
         reloading = front.create_task(self._reload_on_request(built), name="reload")
-        watching = front.create_task(Watchdog(self.notifier, built).run(), name="watchdog")
+        watching = front.create_task(Watchdog(self.notifier, built, garbage).run(), name="watchdog")
         found = built.recovered
         self.events.emit(DaemonReady(built.shared.instance, found.requeued, found.unknown_calls))
         self.notifier.ready("working")
@@ -160,11 +161,3 @@ def _check_reloadable(old: Config, new: Config, source: str) -> None:
     ]
     if mistakes:
         raise ConfigError(source, mistakes)
-
-
-def freeze_garbage() -> None:
-    """Take what start-up left behind out of the collector's sight: with the SDK imported a full
-    collection walks 160,000 objects and stops the loop for 100 ms.
-    """
-    gc.collect()
-    gc.freeze()

@@ -24,14 +24,19 @@ class Requests:
         self._store = store
         self._versions: dict[str, PromptTemplate] = {}
 
-    async def build(self, job: Job, *, leads: bool) -> Request:
-        """The job's request, with its cache breakpoint; a leader is streamed. Raises PromptError."""
+    async def build(self, job: Job, *, streamed: bool) -> Request:
+        """The job's request, with its cache breakpoint. Raises PromptError.
+
+        `streamed` says that others wait for the beginning of its answer.
+        """
         body = orjson.loads(job.body)
         if job.prompt is not None:
             template = await self._template(job.prompt)
             body = {**assemble(template, body), "model": job.model, "max_tokens": job.max_tokens}
         planned = with_breakpoint(body)
-        return Request(planned, stream=leads, schema=_schema_of(planned), caches_for_1h=asks_for_1h(planned))
+        return Request(
+            planned, stream=streamed, schema=_schema_of(planned), caches_for_1h=asks_for_1h(planned)
+        )
 
     async def _template(self, prompt: PromptRef) -> PromptTemplate:
         known = self._versions.get(prompt.version)

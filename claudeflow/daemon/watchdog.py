@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from claudeflow.daemon.garbage import GarbageKeeper
 from claudeflow.daemon.notify import Notifier
 from claudeflow.daemon.wiring import Parts
 from claudeflow.domain.errors import StoreError
@@ -16,7 +17,8 @@ WRITER_PATIENCE_S = 5.0
 class Watchdog:
     """Looks after the daemon from within. That it runs at all shows that the loop is alive."""
 
-    def __init__(self, notifier: Notifier, built: Parts) -> None:
+    def __init__(self, notifier: Notifier, built: Parts, garbage: GarbageKeeper) -> None:
+        self._garbage = garbage
         self._notifier = notifier
         self._built = built
 
@@ -27,6 +29,7 @@ class Watchdog:
             if await self._all_is_well():
                 self._notifier.watchdog()
             self._notifier.status(self._status())
+            self._garbage.tidy(self._built.shared.clock.monotonic())
             await asyncio.sleep(period_s)
 
     async def _all_is_well(self) -> bool:

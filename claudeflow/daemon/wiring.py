@@ -57,7 +57,7 @@ async def parts(
         recovered = await store.write(partial(recover, now_ms=clock.epoch_ms()))
         memory = await store.read(store_state.recall)
         shared = Shared(secrets.token_hex(8), config, prices, store, clock, events.emit)
-        shared.holds = HoldBook(await store.read(store_state.holds))
+        shared.holds = HoldBook(await store.read(store_state.holds), probe_at_ms=clock.epoch_ms())
         shared.estimator.recall(memory.get("estimates", []))
         engine = Engine(shared, memory)
         engine.expect(await store.read(store_jobs.due_flows))

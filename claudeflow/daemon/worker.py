@@ -64,6 +64,7 @@ class Worker:
         self._shared = shared
         self._remind = remind
         self._running: dict[JobId, _Running] = {}
+        self._out_of_time = False
 
     @property
     def running(self) -> int:
@@ -83,7 +84,8 @@ class Worker:
         return True
 
     def interrupt_all(self) -> int:
-        """Stop every call: the grace period is over."""
+        """Stop every call: the grace period is over. A store that takes no results is not waited for."""
+        self._out_of_time = True
         return sum(self.interrupt(job_id, SHUTDOWN) for job_id in list(self._running))
 
     async def work(self, task: Assignment) -> None:
@@ -102,13 +104,16 @@ class Worker:
             end = end_of(reply, decision, self._bill(job, reply))
             self._tell_call(task, end, sent_at)
             await self._record(task, end, fate_of(decision, running.interrupted_by, shared.clock.epoch_ms()))
+        except StoreError:
+            shared.emit(OwnTrouble("stopping", f"the result of job {job.id} could not be kept"))
         finally:
             del self._running[job.id]
 
     async def _call(self, task: Assignment, running: _Running, sent_at: float) -> Reply:
         try:
             async with running.scope:
-                request = await self._requests.build(task.job, leads=task.leads)
+                streamed = task.leads or task.permit.probe
+                request = await self._requests.build(task.job, streamed=streamed)
                 if task.gate.has_closed_on(task.permit):
                     error = JobError("held_back", "a 429 came in before this call had left")
                     return Reply(Interrupted(error), sent=False)
@@ -128,8 +133,9 @@ class Worker:
             )
 
     def _began(self, task: Assignment, sent_at: float) -> None:
-        """The response begins: its prefix can be read from now on."""
+        """The response begins: its prefix can be read from now on, and a probe has its answer."""
         job = task.job
+        task.gate.answered(task.permit)
         if job.prefix is not None:
             self._shared.prefixes.began(job.model, job.prefix, job.id, sent_at)
         if task.leads:
@@ -200,7 +206,10 @@ class Worker:
             task.gate.arrive([task.candidate])
 
     async def _write(self, work: Work[Any], where: str) -> Any:
-        """Write until it is on the disk: an answer that was paid for is not given up for a full disk."""
+        """Write until it is on the disk: an answer that was paid for is not given up for a full disk.
+
+        Raises StoreError once the daemon must stop: the next one requeues the job, its call stays unknown.
+        """
         told = False
         while True:
             try:
@@ -208,6 +217,8 @@ class Worker:
             except StoreError as problem:
                 if not told:
                     self._shared.emit(OwnTrouble(where, str(problem)))
+                if self._out_of_time:
+                    raise
                 told = True
                 await asyncio.sleep(RECORD_RETRY_S)
 

@@ -84,6 +84,7 @@ class NewJob:
 
     `body` is JSON: the whole Messages body, or with `prompt` set its rendered `messages` alone.
     `input_bytes` is the size of what will be sent; `prefix` names its cacheable part, if any.
+    `most_input_tokens` is the most that its input can count, whatever it refers to.
     """
 
     lane: str
@@ -102,6 +103,7 @@ class NewJob:
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str | None = None
     submitted_by: str | None = None
+    most_input_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Candidate:
     input_bytes: int
     max_tokens: int
     prefix: str | None
+    most_input_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

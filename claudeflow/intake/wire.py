@@ -22,6 +22,7 @@ from claudeflow.intake.message_checks import check_messages
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, listed, refuse, show
 from claudeflow.intake.models import UNKNOWN_MODEL, ModelTraits, traits_of
 from claudeflow.intake.option_checks import check_options
+from claudeflow.intake.size import most_input_tokens
 
 DEFAULT_WORKFLOW = "default"
 _PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
@@ -36,6 +37,7 @@ class _Asked:
     max_tokens: int
     body: bytes
     input_bytes: int
+    most_input_tokens: int
     lane: str
     workflow: str
     prefix: str | None
@@ -60,6 +62,7 @@ def parse_job(raw: bytes, catalog: Catalog, *, now_ms: int, submitted_by: str | 
         max_tokens=asked.max_tokens,
         body=asked.body,
         input_bytes=asked.input_bytes,
+        most_input_tokens=asked.most_input_tokens,
         prompt=asked.prompt,
         prefix=asked.prefix,
         priority=envelope.priority,
@@ -107,11 +110,13 @@ def _read_request(request: Any, catalog: Catalog, mistakes: Mistakes) -> _Asked 
     body = write("request", request, mistakes)
     mistakes.raise_if_any()
     rest = {name: value for name, value in request.items() if name not in _PROMPT_FIELDS}
+    input_bytes = len(body) - len(write("request", rest, mistakes))
     return _Asked(
         model=model,
         max_tokens=max_tokens,
         body=body,
-        input_bytes=len(body) - len(write("request", rest, mistakes)),
+        input_bytes=input_bytes,
+        most_input_tokens=most_input_tokens(request, input_bytes),
         lane=catalog.default_lane,
         workflow=DEFAULT_WORKFLOW,
         prefix=_prefix_of(request, mistakes),
@@ -211,6 +216,7 @@ def _render(
         max_tokens=template.max_tokens,
         body=write("input", rendered["messages"], mistakes),
         input_bytes=len(whole),
+        most_input_tokens=most_input_tokens(rendered, len(whole)),
         lane=lane,
         workflow=template.workflow or DEFAULT_WORKFLOW,
         prefix=template.version,

@@ -21,8 +21,12 @@ def scope_of(cause: HoldCause, model: str) -> Scope:
 class HoldBook:
     """The holds, and the probes that are out. Times are epoch milliseconds."""
 
-    def __init__(self, holds: Iterable[Hold] = ()) -> None:
-        self._holds = {hold.scope: hold for hold in holds}
+    def __init__(self, holds: Iterable[Hold] = (), probe_at_ms: int | None = None) -> None:
+        """`probe_at_ms` is when the first probes may go: a restart may well have ended the cause."""
+        self._holds = {
+            hold.scope: hold if probe_at_ms is None else replace(hold, probe_at_ms=probe_at_ms)
+            for hold in holds
+        }
         self._probing: dict[Scope, int] = {}
 
     def in_force(self) -> tuple[Hold, ...]:

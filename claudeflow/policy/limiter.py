@@ -116,7 +116,7 @@ class Limiter:
     def settle(self, permit: Permit, reply: Reply, now: float, jitter: float) -> float | None:
         """Book what a call really drew and what it taught.
 
-        Returns the seconds for which the gate has just been closed, or None.
+        Returns the seconds for which a new episode of 429s has just closed the gate, or None.
         """
         self._end(permit)
         self._answered = True
@@ -129,8 +129,15 @@ class Limiter:
         if isinstance(reply.outcome, Interrupted) or not reply.sent:
             self._gate.probe_abandoned(probe=permit.probe)
         else:
-            self._gate.call_came_back(probe=permit.probe)
+            self.probe_answered(permit, now)
         return None
+
+    def probe_answered(self, permit: Permit, now: float) -> None:
+        """The probe's response begins without a 429: the pool opens, and starts from the refill alone."""
+        if permit.probe and self.held:
+            self._gate.call_came_back(probe=True)
+            for bucket in self._buckets.values():
+                bucket.drain(now)
 
     def abandon(self, permit: Permit) -> None:
         """The call never left: give everything back."""
@@ -211,7 +218,7 @@ class Limiter:
     def _throttled(self, permit: Permit, outcome: Throttled, now: float, jitter: float) -> float | None:
         self._throttled_calls += 1
         if not self._gate.throttled(outcome.retry_after_s, permit.granted_at, now, jitter):
-            return self._gate.closed_for_s(now) or None
+            return None
         self._set_theta(max(self._settings.theta_floor, self._theta * self._settings.theta_cut), now)
         if outcome.kind is ThrottleKind.RAMP:
             self._growth /= 2

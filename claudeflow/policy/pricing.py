@@ -128,6 +128,10 @@ class PriceTable:
             _divide(rates.uncached_cost(usage) * multiplier, divisor) + searches_nanousd,
         )
 
+    def has_fast_mode(self, model: str, at_ms: int) -> bool:
+        """Whether calls of the model may be billed at fast-mode prices. Raises UnknownModel."""
+        return self.price_at(model, at_ms).rates(Usage(speed="fast")) is not None
+
     def upper_bound(
         self, model: str, input_tokens: int, max_tokens: int, at_ms: int, *, fast: bool = False
     ) -> int:

@@ -86,6 +86,7 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
             "deadline_ms": job.deadline_ms,
             "max_tokens": job.max_tokens,
             "input_bytes": job.input_bytes,
+            "most_input_tokens": max(job.input_bytes, job.most_input_tokens),
             "prefix": job.prefix,
             "prompt_name": job.prompt.name if job.prompt else None,
             "prompt_version": job.prompt.version if job.prompt else None,
@@ -118,6 +119,7 @@ def _candidate_of(job_id: JobId, job: NewJob, now_ms: int) -> Candidate:
         job.input_bytes,
         job.max_tokens,
         job.prefix,
+        max(job.input_bytes, job.most_input_tokens),
     )
 
 
@@ -220,7 +222,7 @@ def expire(raw: sqlite3.Connection, now_ms: int, limit: int) -> list[tuple[Candi
     """End queued jobs whose deadline has passed; each with whether it was due."""
     error = JobError("deadline_passed", "its deadline passed while it waited")
     rows = raw.execute(SQL.expire_jobs, {"now_ms": now_ms, "limit": limit, "error": error_to_json(error)})
-    return [(candidate_from(row), bool(row[10])) for row in rows.fetchall()]
+    return [(candidate_from(row), bool(row[11])) for row in rows.fetchall()]
 
 
 def job(raw: sqlite3.Connection, job_id: JobId) -> JobRecord:

@@ -3,10 +3,10 @@
 -- name: insert_job
 -- A new job. An existing (workflow, dedupe_key) makes it a no-op.
 INSERT INTO jobs (due, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, max_tokens,
-                  input_bytes, prefix, prompt_name, prompt_version, dedupe_key, metadata, traceparent,
+                  input_bytes, most_input_tokens, prefix, prompt_name, prompt_version, dedupe_key, metadata, traceparent,
                   submitted_by, wait_reason, body)
 VALUES (:due, :lane, :workflow, :model, :priority, :submitted_ms, :not_before_ms, :deadline_ms, :max_tokens,
-        :input_bytes, :prefix, :prompt_name, :prompt_version, :dedupe_key, :metadata, :traceparent,
+        :input_bytes, :most_input_tokens, :prefix, :prompt_name, :prompt_version, :dedupe_key, :metadata, :traceparent,
         :submitted_by, :wait_reason, :body)
 ON CONFLICT (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
 RETURNING id;
@@ -38,7 +38,8 @@ SELECT template FROM prompt_versions WHERE version = :version;
 
 -- name: flow_head
 -- The first due jobs of one workflow and model in one lane: priority first, then age.
-SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix
+SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+       most_input_tokens
 FROM jobs
 WHERE state = 'queued' AND due = 1 AND lane = :lane AND workflow = :workflow AND model = :model
 ORDER BY priority DESC, id LIMIT :limit;
@@ -108,7 +109,8 @@ WHERE id = :id AND state = 'running' AND lease_token = :token;
 UPDATE jobs SET due = 1 WHERE id IN
   (SELECT id FROM jobs WHERE state = 'queued' AND due = 0 AND not_before_ms <= :now_ms
    ORDER BY not_before_ms LIMIT :limit)
-RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix;
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens;
 
 -- name: next_waking
 -- When the next waiting job becomes due.
@@ -119,7 +121,8 @@ SELECT min(not_before_ms) FROM jobs WHERE state = 'queued' AND due = 0;
 UPDATE jobs SET state = 'expired', finished_ms = :now_ms, wait_reason = NULL, error = :error
 WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND deadline_ms IS NOT NULL AND deadline_ms <= :now_ms
              ORDER BY deadline_ms LIMIT :limit)
-RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix, due;
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens, due;
 
 -- name: job
 -- One job without payload.
@@ -146,14 +149,16 @@ SELECT state, answer FROM jobs WHERE id = :id;
 -- A job that is not running is cancelled at once.
 UPDATE jobs SET state = 'cancelled', finished_ms = :now_ms, wait_reason = NULL, error = :error
 WHERE id = :id AND state IN ('queued', 'held')
-RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix;
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens;
 
 -- name: revive_job
 -- A job that ended without success, or was parked, is queued again with a fresh retry window.
 UPDATE jobs SET state = 'queued', due = 1, not_before_ms = 0, finished_ms = NULL, error = NULL, stop_reason = NULL,
        wait_reason = NULL, attempts = 0, crash_count = 0, first_attempt_ms = NULL, deadline_ms = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled', 'expired', 'held')
-RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix;
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens;
 
 -- name: orphans
 -- Jobs that a dead process left running.

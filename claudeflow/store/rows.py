@@ -16,7 +16,7 @@ Row = tuple[Any, ...]
 
 def candidate_from(row: Row) -> Candidate:
     """The columns of `flow_head`, in order."""
-    return Candidate(JobId(row[0]), *row[1:10])
+    return Candidate(JobId(row[0]), *row[1:11])
 
 
 def error_to_json(error: JobError | None) -> str | None:

@@ -15,6 +15,7 @@ CREATE TABLE jobs (
   deadline_ms     INTEGER,
   max_tokens      INTEGER NOT NULL CHECK (max_tokens >= 0),
   input_bytes     INTEGER NOT NULL CHECK (input_bytes >= 0),
+  most_input_tokens INTEGER NOT NULL CHECK (most_input_tokens >= 0),  -- the most its input can count
   prefix          TEXT,                                     -- names the cacheable part of the request
   prompt_name     TEXT,
   prompt_version  TEXT REFERENCES prompt_versions (version),

@@ -84,7 +84,7 @@ def test_live_shows_the_most_it_can_cost_and_sends_nothing_without_a_yes(
     environ = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": real_api.address}
     done = claudeflow("demo", "--live", "--max-cost", "0.01", stdin="n\n", **environ)
     assert done.exit_code == Exit.FAILED
-    assert f"Jobs to send to {real_api.address}: 3 of 8 (more do not fit under --max-cost)." in done.stderr
+    assert f"Jobs to send to {real_api.address}: 2 of 8 (more do not fit under --max-cost)." in done.stderr
     assert "at most" in done.stderr
     assert "nothing was sent" in done.stderr
 

@@ -207,7 +207,7 @@ async def test_one_probe_ends_a_hold_and_all_its_jobs_go(tmp_path: Path) -> None
         assert len(bench.recorder.of(HoldReleased)) == 1
 
 
-async def test_a_hold_outlives_a_restart(tmp_path: Path) -> None:
+async def test_a_hold_outlives_a_restart_which_probes_at_once(tmp_path: Path) -> None:
     clock = WoundClock()
     twin = a_twin(clock, faults=(Fault("credit_empty"),))
     async with running(tmp_path, twin, clock=clock) as bench:
@@ -215,8 +215,9 @@ async def test_a_hold_outlives_a_restart(tmp_path: Path) -> None:
         await bench.recorder.wait_for(JobRequeued)
     async with opened(tmp_path, twin, clock=clock) as bench:
         bench.start()
+        await bench.recorder.wait_for(JobRequeued)
         await bench.parts.desk.wait(ids[0], 0.1)
-        assert twin.stats().calls == 1
+        assert twin.stats().calls == 2
         twin.replace_faults(())
         clock.advance(PROBE_EVERY_MS / 1000 + 1)
         bench.wake()

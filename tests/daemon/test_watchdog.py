@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from claudeflow.daemon.garbage import GarbageKeeper
 from claudeflow.daemon.notify import Notifier
 from claudeflow.daemon.watchdog import Watchdog
 from claudeflow.domain.events import HoldSet, PoolGated
@@ -24,7 +25,7 @@ async def watched(bench: Bench) -> AsyncIterator[NotifySocket]:
     """The service manager's ear while a watchdog looks after the bench."""
     with short_folder() as folder:
         ear = NotifySocket(folder / "notify")
-        watchdog = Watchdog(Notifier(str(ear.path), EVERY_S), bench.parts)
+        watchdog = Watchdog(Notifier(str(ear.path), EVERY_S), bench.parts, GarbageKeeper(lambda: False, 0.0))
         watching = asyncio.create_task(watchdog.run())
         try:
             yield ear

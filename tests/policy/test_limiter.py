@@ -226,7 +226,24 @@ def test_one_probe_goes_after_the_pause_and_its_success_lets_the_others_follow()
     probe = granted(limiter, 31.0)
     assert refused(limiter, 31.0).at is None
     assert limiter.settle(probe, well(), now=32.0, jitter=0.0) is None
-    granted(limiter, 32.0)
+    assert not limiter.held
+    granted(limiter, 40.0)
+
+
+def test_a_pool_that_opens_again_starts_from_the_refill_alone() -> None:
+    limiter = a_limiter()
+    limiter.settle(granted(limiter, 0.0), throttled(30.0), now=1.0, jitter=0.0)
+    limiter.settle(granted(limiter, 31.0), well(), now=32.0, jitter=0.0)
+    assert refused(limiter, 32.0).why == "requests bucket"
+
+
+def test_a_probe_opens_its_pool_as_soon_as_its_answer_begins() -> None:
+    limiter = a_limiter()
+    limiter.settle(granted(limiter, 0.0), throttled(30.0), now=1.0, jitter=0.0)
+    probe = granted(limiter, 31.0)
+    limiter.probe_answered(probe, 31.5)
+    assert not limiter.held
+    limiter.settle(probe, well(), now=600.0, jitter=0.0)
     assert not limiter.held
 
 
@@ -282,7 +299,8 @@ def test_a_later_429_of_the_same_episode_may_still_prolong_the_pause() -> None:
     limiter = a_limiter()
     first, second, third = (granted(limiter, 0.0) for _ in range(3))
     limiter.settle(first, throttled(5.0), now=1.0, jitter=0.0)
-    assert limiter.settle(second, throttled(60.0), now=2.0, jitter=0.0) == 60.0
+    assert limiter.settle(second, throttled(60.0), now=2.0, jitter=0.0) is None
+    assert refused(limiter, 2.0).at == 62.0
     assert limiter.settle(third, throttled(0.0), now=100.0, jitter=0.0) is None
 
 

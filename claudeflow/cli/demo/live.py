@@ -90,7 +90,7 @@ def _priced(examples: Path, jobs: int, seed: int) -> tuple[list[Job], list[int]]
     now_ms = time.time_ns() // 1_000_000
     chosen = list(islice(_in_turn(morning(examples, max(330, 10 * jobs), seed)), jobs))
     parsed = [parse_job(dump(job), catalog, now_ms=now_ms, submitted_by=None) for job in chosen]
-    bounds = [prices.upper_bound(job.model, job.input_bytes, job.max_tokens, now_ms) for job in parsed]
+    bounds = [prices.upper_bound(job.model, job.most_input_tokens, job.max_tokens, now_ms) for job in parsed]
     return chosen, bounds
 
 
