@@ -243,7 +243,7 @@ class Worker:
                 uncached_nanousd=bill.uncached_nanousd,
                 queue_age_s=max(0.0, (clock.epoch_ms() - job.submitted_ms) / 1000 - duration_s),
                 duration_s=duration_s,
-                streamed=task.leads,
+                streamed=task.leads or task.permit.probe,
                 settled=end.bill is not None,
             )
         )
