@@ -16,7 +16,7 @@ WAITS_KEPT = 2_000
 
 @dataclass(slots=True)
 class LaneTally:
-    """Counts of one lane. `waits_s` holds the time from submit to the first call that counted, of its last jobs."""
+    """Counts of one lane. `waits_s`: from submit to the first call that counted, of its last jobs."""
 
     succeeded: int = 0
     failed: int = 0
