@@ -54,7 +54,7 @@ def _levels(size: Size) -> list[Level]:
     at_once = [
         Level(n, 0.0, total) for n in size.of(tiny=(4,), quick=(1, 16, 64, 256), full=(1, 16, 64, 256))
     ]
-    wide = size.of(tiny=(), quick=(1_000,), full=(1_000, 2_500))
+    wide = size.of(tiny=(), quick=(1_000, 2_500), full=(1_000, 2_500))
     return at_once + [Level(n, LONG_LATENCY_S, 2 * n) for n in wide]
 
 
