@@ -22,14 +22,14 @@ def lanes_table(lanes: Sequence[Mapping[str, Any]], totals: Mapping[str, int] | 
     `wait` is the time from submit to first call that 95 of 100 jobs stay below.
     """
     numbers = ("queued", "running", "done", "failed", "oldest", "wait", "input", "cached", "output", "cost")
-    table = _table("lane", right=numbers)
+    table = columns("lane", right=numbers)
     for lane in lanes:
         table.add_row(
             printable(lane["lane"]),
-            _number(lane["queued"], "cyan"),
-            _number(lane["running"], "blue"),
-            _done(lane["succeeded"], (totals or {}).get(lane["lane"])),
-            _number(lane["failed"], "red"),
+            number(lane["queued"], "cyan"),
+            number(lane["running"], "blue"),
+            done(lane["succeeded"], (totals or {}).get(lane["lane"])),
+            number(lane["failed"], "red"),
             _span(lane["oldest_age_s"]),
             _span(lane["wait_p95_s"]),
             count(lane["input_tokens"]),
@@ -42,7 +42,7 @@ def lanes_table(lanes: Sequence[Mapping[str, Any]], totals: Mapping[str, int] | 
 
 def buckets_table(pools: Iterable[Mapping[str, Any]]) -> Table:
     """One row for each bucket: how full it is, and the limit it refills at."""
-    table = _table("pool", "bucket", "level", right=("free", "limit/min"))
+    table = columns("pool", "bucket", "level", right=("free", "limit/min"))
     for pool in pools:
         name = printable(pool["pool"])
         for bucket in pool["buckets"]:
@@ -59,7 +59,7 @@ def buckets_table(pools: Iterable[Mapping[str, Any]]) -> Table:
 
 def pools_table(pools: Iterable[Mapping[str, Any]]) -> Table:
     """One row for each pool: its gate, learned margin, ceiling and 429s."""
-    table = _table("pool", "gate", right=("θ", "in flight", "ceiling", "429s"))
+    table = columns("pool", "gate", right=("θ", "in flight", "ceiling", "429s"))
     table.add_column("limits")
     for pool in pools:
         table.add_row(
@@ -68,7 +68,7 @@ def pools_table(pools: Iterable[Mapping[str, Any]]) -> Table:
             f"{pool['theta']:.2f}",
             str(pool["in_flight"]),
             str(pool["ceiling"]),
-            _number(pool["throttled_calls"], "yellow"),
+            number(pool["throttled_calls"], "yellow"),
             "from headers" if pool["limits_known"] else "assumed",
         )
     return table
@@ -111,8 +111,11 @@ def gate(closed_for_s: float) -> Text:
     return Text("open", style="green")
 
 
-def _table(*left: str, right: Iterable[str] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def columns(
+    *left: str, right: Iterable[str] = (), padding: tuple[int, int, int, int] = (0, 1, 0, 1)
+) -> Table:
+    """A table of words on the left and numbers on the right."""
+    table = Table(box=None, padding=padding, pad_edge=False, header_style="bold")
     for name in left:
         table.add_column(name, no_wrap=True)
     for name in right:
@@ -120,11 +123,13 @@ def _table(*left: str, right: Iterable[str] = ()) -> Table:
     return table
 
 
-def _number(number: int, style: str) -> Text:
-    return Text(f"{number:,}", style=style if number else "dim")
+def number(count: int, style: str) -> Text:
+    """A count; nothing to see is dim."""
+    return Text(f"{count:,}", style=style if count else "dim")
 
 
-def _done(succeeded: int, total: int | None) -> Text:
+def done(succeeded: int, total: int | None) -> Text:
+    """How many jobs succeeded, of how many when that is known."""
     text = f"{succeeded:,}/{total:,}" if total else f"{succeeded:,}"
     return Text(text, style="green" if succeeded else "dim")
 

@@ -17,6 +17,9 @@ from claudeflow.cli import board
 from claudeflow.cli.output import count, printable, span
 from claudeflow.domain.money import usd
 
+NARROW = (0, 1, 0, 0)
+"""Room for 80 columns."""
+
 
 def render_board(status: Mapping[str, Any], elapsed_s: float, totals: Mapping[str, int]) -> RenderableType:
     """The state of the daemon as one panel.
@@ -41,15 +44,15 @@ def render_board(status: Mapping[str, Any], elapsed_s: float, totals: Mapping[st
 def lanes_table(lanes: Sequence[Mapping[str, Any]], totals: Mapping[str, int]) -> Table:
     """One row for each lane. `oldest` is the age of its oldest queued job."""
     numbers = ("queued", "running", "done", "failed", "oldest", "input", "cached", "output", "cost")
-    table = _table("lane", right=numbers)
+    table = board.columns("lane", right=numbers, padding=NARROW)
     for lane in lanes:
         oldest = lane["oldest_age_s"]
         table.add_row(
             printable(lane["lane"]),
-            _number(lane["queued"], "cyan"),
-            _number(lane["running"], "blue"),
-            _done(lane["succeeded"], totals.get(lane["lane"])),
-            _number(lane["failed"], "red"),
+            board.number(lane["queued"], "cyan"),
+            board.number(lane["running"], "blue"),
+            board.done(lane["succeeded"], totals.get(lane["lane"])),
+            board.number(lane["failed"], "red"),
             "-" if oldest is None else span(oldest),
             count(lane["input_tokens"]),
             count(lane["cache_read_tokens"]),
@@ -61,7 +64,7 @@ def lanes_table(lanes: Sequence[Mapping[str, Any]], totals: Mapping[str, int]) -
 
 def pools_table(pools: Iterable[Mapping[str, Any]]) -> Table:
     """One row for each pool: its gate, its calls, and how full its buckets are."""
-    table = _table("pool", "gate", right=("calls", "429s"))
+    table = board.columns("pool", "gate", right=("calls", "429s"), padding=NARROW)
     for name in ("requests", "input tokens", "output tokens"):
         table.add_column(name, no_wrap=True)
     for pool in pools:
@@ -69,29 +72,11 @@ def pools_table(pools: Iterable[Mapping[str, Any]]) -> Table:
         table.add_row(
             printable(pool["pool"]),
             board.gate(pool["gate_closed_for_s"]),
-            _number(pool["in_flight"], "blue"),
-            _number(pool["throttled_calls"], "yellow"),
+            board.number(pool["in_flight"], "blue"),
+            board.number(pool["throttled_calls"], "yellow"),
             *(bars.get(axis, "") for axis in ("requests", "input_tokens", "output_tokens")),
         )
     return table
-
-
-def _table(*left: str, right: Iterable[str]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for name in left:
-        table.add_column(name, no_wrap=True)
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _number(number: int, style: str) -> Text:
-    return Text(f"{number:,}", style=style if number else "dim")
-
-
-def _done(succeeded: int, total: int | None) -> Text:
-    text = f"{succeeded:,}/{total:,}" if total else f"{succeeded:,}"
-    return Text(text, style="green" if succeeded else "dim")
 
 
 def _progress(status: Mapping[str, Any], totals: Mapping[str, int]) -> str:
