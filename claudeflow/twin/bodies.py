@@ -8,7 +8,8 @@ from claudeflow.twin import sse
 from claudeflow.twin.clock import Clock
 from claudeflow.twin.errors import ConnectionDropped, error_envelope
 from claudeflow.twin.faults import Fault
-from claudeflow.twin.generation import Generation, final_delta, final_usage, message_json
+from claudeflow.twin.generation import Generation
+from claudeflow.twin.message import final_delta, final_usage, message_json
 from claudeflow.twin.sse import Piece
 
 _ERROR_MESSAGES = {"overloaded_error": "Overloaded", "api_error": "Internal server error"}
@@ -33,6 +34,7 @@ class EventStream:
         self._clock = clock
         self._tokens_per_event = tokens_per_event
         self._ping_interval_s = ping_interval_s
+        self._began_at = clock.monotonic()
         self._events = self._told()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -45,13 +47,12 @@ class EventStream:
 
     async def _told(self) -> AsyncGenerator[bytes, None]:
         generation, fault = self._generation, self._fault()
-        limit = None if fault is None else int(generation.order.reply.tokens * fault.after_share)
+        limit = None if fault is None else generation.order.tokens_to_generate
         for piece in stream_pieces(generation, self._tokens_per_event):
             if limit is not None and (piece.last or generation.output_tokens + piece.tokens > limit):
                 break
             await self._wait_for(piece)
-            if piece.tokens:
-                generation.generate(piece.tokens, self._clock.monotonic())
+            generation.tell(piece.tokens)
             if piece.last:
                 # Settled before it is sent: a client need not read on after message_stop.
                 generation.finish(self._clock.monotonic())
@@ -65,10 +66,12 @@ class EventStream:
         return None if fault is None or fault.kind == "refusal" else fault
 
     async def _wait_for(self, piece: Piece) -> None:
-        generation = self._generation
-        order = generation.order
-        due = generation.begun_at + order.pace.seconds_for(generation.output_tokens + piece.tokens)
-        delay_s = max(0.0, due - self._clock.monotonic()) + order.mishap.gap_s
+        delay_s = self._generation.order.mishap.gap_s
+        if piece.tokens:
+            generation = self._generation
+            order = generation.order
+            due = self._began_at + order.pace.seconds_for(generation.output_tokens + piece.tokens)
+            delay_s += max(0.0, due - self._clock.monotonic())
         if delay_s > 0.0:
             await self._clock.sleep(delay_s)
 

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs
 import orjson
 
 from claudeflow.twin.engine import Twin
-from claudeflow.twin.fault_script import parse_faults, read_faults
+from claudeflow.twin.entries import read_toml
+from claudeflow.twin.fault_script import parse_faults
 from claudeflow.twin.wire import HttpAnswer, HttpCall
 
 PREFIX = "/twin/"
@@ -55,7 +56,7 @@ def _faults(twin: Twin, call: HttpCall) -> HttpAnswer:
             document = orjson.loads(call.body)
             faults = parse_faults(document.get("fault") if isinstance(document, dict) else None)
         else:
-            faults = read_faults(call.body.decode())
+            faults = parse_faults(read_toml(call.body.decode(), ("fault",)).get("fault", []))
     except ValueError as error:
         return _json(400, {"error": str(error)})
     twin.replace_faults(faults)

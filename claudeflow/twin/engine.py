@@ -7,15 +7,18 @@ from itertools import count
 from typing import Any
 
 from claudeflow.twin import catalogue
+from claudeflow.twin.agenda import Agenda, PunctualClock
 from claudeflow.twin.billing import Invoice
 from claudeflow.twin.bodies import EventStream, stream_pieces
 from claudeflow.twin.chance import Chance
+from claudeflow.twin.changes import Change
 from claudeflow.twin.clock import Clock, LoopClock
 from claudeflow.twin.envelope import Envelope
-from claudeflow.twin.errors import ApiError, ConnectionDropped
+from claudeflow.twin.errors import ApiError, ConnectionDropped, ConnectionRefused
 from claudeflow.twin.fault_answers import fault_error, html_page
-from claudeflow.twin.faults import NO_MISHAP, Fault, FaultScript, Mishap
+from claudeflow.twin.faults import NO_MISHAP, OUTAGE, Fault, FaultScript, Mishap
 from claudeflow.twin.generation import Generation
+from claudeflow.twin.meters import Meters
 from claudeflow.twin.organization import Organization
 from claudeflow.twin.prefix import read_prefix
 from claudeflow.twin.request import (
@@ -28,7 +31,6 @@ from claudeflow.twin.request import (
 )
 from claudeflow.twin.settings import TwinSettings, takes_time
 from claudeflow.twin.stats import DROPPED, CallLine, Stats
-from claudeflow.twin.tiers import Limits
 from claudeflow.twin.wire import HttpAnswer, HttpCall, Visit
 
 _Handler = Callable[[HttpCall, Visit], Coroutine[Any, Any, HttpAnswer]]
@@ -44,7 +46,8 @@ class Twin:
 
     def __init__(self, settings: TwinSettings | None = None, clock: Clock | None = None) -> None:
         self.settings = settings or TwinSettings()
-        self._clock: Clock = clock or LoopClock(self.settings.epoch_s)
+        self._agenda = Agenda()
+        self._clock = PunctualClock(clock or LoopClock(self.settings.epoch_s), self._agenda)
         self._envelope = Envelope(self.settings, self._clock)
         self._handlers: dict[tuple[str, str], _Handler] = {
             ("POST", "/v1/messages"): self._messages,
@@ -57,8 +60,9 @@ class Twin:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, and go back to the settings' own fault script."""
-        self._organization = Organization(self.settings)
+        """Forget everything, and go back to the settings' own script."""
+        self._agenda.clear()
+        self._opened: Organization | None = None
         self._install(self.settings.faults, None)
 
     def start(self) -> None:
@@ -73,36 +77,44 @@ class Twin:
         """A line for each message call that has ended."""
         return self._organization.recorder.lines
 
+    def meters(self) -> Meters:
+        """What was granted, used and refused until now, in each pool."""
+        return self._organization.meters(self._now_or_last())
+
     def stats(self) -> Stats:
-        """Counters and the levels of all buckets."""
+        """Counters, and the meters of the pools that somebody used."""
         organization = self._organization
-        levels = organization.levels(self._now_or_last())
-        return organization.recorder.snapshot(organization.invoice.total_nanousd, levels)
+        meters = organization.meters(self._now_or_last())
+        return organization.recorder.snapshot(organization.invoice.total_nanousd, meters)
 
     def replace_faults(self, faults: tuple[Fault, ...]) -> None:
         """Put another fault script in force; its time and its calls count from now."""
         self._install(faults, self._now_or_last())
 
-    def change_limits(self, limits: Limits) -> None:
-        """Put other limits in force for every pool, as when a tier changes."""
-        self._organization.change_limits(limits, self._now())
+    def change_limits(self, change: Change) -> None:
+        """Change limits now, whatever the change's own time says."""
+        now = self._now()
+        self._open(now).change(change, now)
 
     def consume(
         self, model: str, *, requests: int = 0, input_tokens: int = 0, output_tokens: int = 0
     ) -> None:
-        """Draw on the limits of a model's pool as another consumer of the same organisation does."""
+        """Draw at once on the limits of a model's pool, as another user of the same organisation does."""
         now = self._now()
-        pool = self._organization.pool(read_model({"model": model}), now)
-        pool.requests.take(requests, now)
-        pool.input.take(input_tokens, now)
-        pool.output.take(output_tokens, now)
+        pool = self._open(now).pool(read_model({"model": model}))
+        for axis, amount in zip(pool.axes, (requests, input_tokens, output_tokens), strict=True):
+            axis.own.lose(amount, now)
 
     async def handle(self, call: HttpCall) -> HttpAnswer:
         """Answer one request of the API. Raises ConnectionDropped."""
         now = self._now()
-        self._open(now)
+        organization = self._open(now)
         request_id = f"req_011C{self._salt}{next(self._numbers):012d}"
         visit = Visit(request_id, now, self._clock.epoch() - now)
+        if self._script.outage(now):
+            organization.recorder.arrived(now)
+            self._note(visit, "", DROPPED, OUTAGE)
+            raise ConnectionRefused
         try:
             self._authorize(call)
             return await self._handler(call)(call, visit)
@@ -137,7 +149,7 @@ class Twin:
             model = request.model.id
             fate = self._script.fate(request.model.names, visit.now)
             if fate.answer is not None:
-                return await self._mishap(fate.answer, request, visit)
+                return await self._mishap(fate.answer, fate.skew_s, request, visit)
             return await self._serve(request, visit, fate)
         except ApiError as error:
             self._note(visit, model, error.status, error.code or error.message)
@@ -155,31 +167,29 @@ class Twin:
 
     async def _plain(self, generation: Generation) -> HttpAnswer:
         order = generation.order
+        fault = order.mishap.body
+        stall_s = fault.for_s if fault is not None and fault.kind == "stall" else 0.0
         try:
-            await self._wait_for_first_token(generation)
-            seconds = order.pace.seconds_for(order.reply.tokens)
-            if seconds > 0.0:
-                generation.begin_draw(self._now())
-                await self._clock.sleep(seconds)
-            fault = order.mishap.body
-            if fault is not None and fault.kind == "stall":
-                await self._clock.sleep(fault.for_s)
+            if order.duration_s + stall_s > 0.0:
+                await self._clock.sleep(order.duration_s + stall_s)
+            if stall_s:
                 generation.interrupt(self._now())
                 raise ConnectionDropped
             generation.finish(self._now())
         finally:
-            generation.abandon(self._now())
+            if not generation.settled:
+                generation.abandon(self._now())
         return self._envelope.message(generation)
 
     async def _stream(self, generation: Generation) -> HttpAnswer:
         order, settings = generation.order, self.settings
-        begun = False
-        try:
-            await self._wait_for_first_token(generation)
-            begun = True
-        finally:
-            if not begun:
+        if order.pace.ttft_s > 0.0:
+            try:
+                await self._clock.sleep(order.pace.ttft_s)
+            except BaseException:
                 generation.abandon(self._now())
+                raise
+            generation.begin(self._now())
         headers = self._envelope.stream_headers(generation)
         if order.pace.tokens_per_s == 0.0 and order.mishap.body is None and order.mishap.gap_s == 0.0:
             pieces = stream_pieces(generation, settings.tokens_per_event)
@@ -189,23 +199,19 @@ class Twin:
         stream = EventStream(generation, self._clock, settings.tokens_per_event, settings.ping_interval_s)
         return HttpAnswer(200, headers, stream)
 
-    async def _wait_for_first_token(self, generation: Generation) -> None:
-        if generation.order.pace.ttft_s > 0.0:
-            await self._clock.sleep(generation.order.pace.ttft_s)
-        generation.begin(self._now())
-
-    async def _mishap(self, fault: Fault, request: MessageRequest, visit: Visit) -> HttpAnswer:
+    async def _mishap(self, fault: Fault, skew_s: float, request: MessageRequest, visit: Visit) -> HttpAnswer:
         model, organization = request.model, self._organization
+        pool = organization.pool(model, fast=request.fast)
+        pool.refused[fault.kind] += 1
         if fault.kind in ("silent", "conn_reset"):
             self._note(visit, model.id, DROPPED, fault.kind)
             if fault.kind == "silent":
                 await self._clock.sleep(fault.for_s)
             raise ConnectionDropped
-        pool = organization.pool(model, visit.now, fast=request.fast)
         organization.count_early(pool, visit.now)
         if fault.kind == "error_502_html":
             self._note(visit, model.id, 502, fault.kind)
-            return html_page(visit)
+            return html_page(visit, skew_s)
         error = fault_error(fault)
         if error.retry_after_s is not None:
             organization.close(pool, error.retry_after_s, visit.now)
@@ -231,9 +237,18 @@ class Twin:
         self._script = FaultScript(faults, self.settings.seed, since)
         self.takes_time = takes_time(self.settings, faults)
 
-    def _open(self, now: float) -> None:
-        self._organization.recorder.open(now)
-        self._script.open(now)
+    def _open(self, now: float) -> Organization:
+        """The organisation, whose time begins now unless it has begun."""
+        if self._opened is None:
+            self._opened = Organization(self.settings, self._agenda, now)
+            self._script.open(now)
+            self._agenda.run(now)
+        return self._opened
+
+    @property
+    def _organization(self) -> Organization:
+        """What reports are about; one in which nothing has happened before time has begun."""
+        return self._opened or Organization(self.settings, Agenda(), self._last_now)
 
     def _note(self, visit: Visit, model: str, status: int, error: str) -> None:
         recorder = self._organization.recorder

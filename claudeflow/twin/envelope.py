@@ -10,8 +10,9 @@ from claudeflow.twin.bodies import BrokenBody, SlowBody
 from claudeflow.twin.clock import Clock
 from claudeflow.twin.errors import ApiError
 from claudeflow.twin.faults import NO_MISHAP, Mishap
-from claudeflow.twin.generation import Generation, message_json
-from claudeflow.twin.headers import Header, http_date, rate_headers
+from claudeflow.twin.generation import Generation
+from claudeflow.twin.headers import Header, http_date, rate_headers, whole_seconds
+from claudeflow.twin.message import message_json
 from claudeflow.twin.organization import LimitReached
 from claudeflow.twin.settings import TwinSettings
 from claudeflow.twin.wire import HttpAnswer, Visit
@@ -19,6 +20,7 @@ from claudeflow.twin.wire import HttpAnswer, Visit
 _JSON: Header = (b"content-type", b"application/json")
 _EVENTS: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 _NO_CACHE: Header = (b"cache-control", b"no-cache")
+_ALL_LOST = "none"
 # On record for these statuses; whether others carry the header is not known.
 _NEVER_RETRY = (400, 401, 402, 404, 413)
 
@@ -40,11 +42,14 @@ class Envelope:
         headers = [_JSON, *self._common(visit, fate)]
         if error.status in _NEVER_RETRY:
             headers.append((b"x-should-retry", b"false"))
-        if error.retry_after_s is not None and not fate.headers_lost:
+        if fate.families == _ALL_LOST:
+            return HttpAnswer(error.status, headers, error.body(visit.request_id))
+        if error.retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % error.retry_after_s))
-        if isinstance(error, LimitReached) and not fate.headers_lost:
+        if isinstance(error, LimitReached):
             headers.append((b"x-should-retry", b"true"))
-            headers += rate_headers(error.gauges, visit.offset_s + fate.skew_s, self._families)
+            families = fate.families or self._families
+            headers += rate_headers(error.gauges, visit.offset_s + fate.skew_s, families)
         return HttpAnswer(error.status, headers, error.body(visit.request_id))
 
     def stream_headers(self, generation: Generation) -> list[Header]:
@@ -69,11 +74,11 @@ class Envelope:
 
     def _rates(self, generation: Generation) -> list[Header]:
         order = generation.order
-        if order.mishap.headers_lost:
+        if order.mishap.families == _ALL_LOST:
             return []
         gauges = generation.gauges(self._clock.monotonic())
         offset_s = order.visit.offset_s + order.mishap.skew_s
-        headers = rate_headers(gauges, offset_s, self._families, fast=order.request.fast)
+        headers = rate_headers(gauges, offset_s, order.mishap.families or self._families)
         if order.mishap.stray_retry_after_s is not None:
             headers.append((b"retry-after", b"%d" % order.mishap.stray_retry_after_s))
         return headers
@@ -81,7 +86,7 @@ class Envelope:
     def _common(self, visit: Visit, fate: Mishap) -> list[Header]:
         sent_at_s = self._clock.monotonic() + visit.offset_s + fate.skew_s
         return [
-            (b"date", http_date(int(sent_at_s))),
+            (b"date", http_date(whole_seconds(sent_at_s))),
             (b"request-id", visit.request_id.encode()),
             self._organization,
         ]

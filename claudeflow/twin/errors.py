@@ -39,6 +39,10 @@ class ConnectionDropped(Exception):
     """The twin cuts the connection here instead of going on."""
 
 
+class ConnectionRefused(ConnectionDropped):
+    """There is no connection: nothing was sent."""
+
+
 def error_envelope(kind: str, message: str, request_id: str, code: str | None = None) -> bytes:
     """The body of an error answer, also used inside a stream."""
     error: dict[str, object] = {"type": kind, "message": message}

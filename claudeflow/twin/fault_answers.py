@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from claudeflow.twin.errors import ApiError
 from claudeflow.twin.faults import Fault
-from claudeflow.twin.headers import http_date
+from claudeflow.twin.headers import http_date, whole_seconds
 from claudeflow.twin.wire import HttpAnswer, Visit
 
 _DEFAULT_RETRY_AFTER_S = 10
@@ -47,6 +47,7 @@ def fault_error(fault: Fault) -> ApiError:
     return ApiError(status, message, code=code, retry_after_s=retry_after_s)
 
 
-def html_page(visit: Visit) -> HttpAnswer:
+def html_page(visit: Visit, skew_s: float) -> HttpAnswer:
     """What an edge server sends when it cannot reach the API: no JSON, no request id."""
-    return HttpAnswer(502, [(b"content-type", b"text/html"), (b"date", http_date(int(visit.epoch_s)))], _PAGE)
+    date = http_date(whole_seconds(visit.epoch_s + skew_s))
+    return HttpAnswer(502, [(b"content-type", b"text/html"), (b"date", date)], _PAGE)

@@ -10,25 +10,41 @@
 An episode is bounded by time (`from_s`, `until_s`, counted from the moment the script came into
 force), by `calls` (numbers of the message calls since then, `[first, last]`, 1 being the first), or
 by both. `share` is the part of the calls inside those bounds that it hits.
+
+With `countdown = true` the `retry-after` of a 429 or 529 is the time left until `until_s`. An `outage`
+lets no connection come about at all, for whatever path. `clock_skew` puts the server's clock forward by
+`offset_s` (back when negative); a client whose clock is behind by as much sees the same.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from math import inf
-from pathlib import Path
 from typing import Any
 
-from claudeflow.twin.faults import KINDS, Fault
+from claudeflow.twin.entries import (
+    FLAG,
+    MODEL,
+    SECONDS,
+    SHARE,
+    Check,
+    check_keys,
+    check_values,
+    number,
+    tables,
+    whole,
+)
+from claudeflow.twin.faults import KINDS, OUTAGE, Fault
+from claudeflow.twin.headers import FAMILIES
 
 _CATEGORIES = ("cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms")
 _ERROR_TYPES = ("overloaded_error", "api_error")
 _OWN_KEYS: dict[str, frozenset[str]] = {
-    "rate_429": frozenset({"retry_after_s"}),
-    "ramp_429": frozenset({"retry_after_s"}),
-    "overloaded_529": frozenset({"retry_after_s"}),
+    "rate_429": frozenset({"retry_after_s", "countdown"}),
+    "ramp_429": frozenset({"retry_after_s", "countdown"}),
+    "overloaded_529": frozenset({"retry_after_s", "countdown"}),
+    "headers_lost": frozenset({"families"}),
     "retry_after_on_200": frozenset({"retry_after_s"}),
     "silent": frozenset({"for_s"}),
     "stall": frozenset({"for_s", "after_share"}),
@@ -41,87 +57,60 @@ _OWN_KEYS: dict[str, frozenset[str]] = {
     "latency_factor": frozenset({"factor"}),
 }
 _COMMON_KEYS = frozenset({"kind", "from_s", "until_s", "calls", "share", "model"})
-
-
-def load_faults(path: Path) -> tuple[Fault, ...]:
-    """Read a script from a TOML file. Raises ValueError naming the entry, OSError if it cannot be read."""
-    return read_faults(path.read_text(encoding="utf-8"))
-
-
-def read_faults(text: str) -> tuple[Fault, ...]:
-    """Read a script from TOML text. Raises ValueError naming the entry and what is allowed."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"fault script is not TOML: {error}") from error
-    unknown = sorted(set(document) - {"fault"})
-    if unknown:
-        raise ValueError(f"fault script: unknown key {unknown[0]!r}; allowed: [[fault]] entries")
-    return parse_faults(document.get("fault", []))
+_OUTAGE_KEYS = frozenset({"kind", "from_s", "until_s"})
 
 
 def parse_faults(entries: Any) -> tuple[Fault, ...]:
-    """Check the entries of a script. Raises ValueError naming the entry and what is allowed."""
-    if not isinstance(entries, list):
-        raise ValueError("fault script: 'fault' must be a list; write each entry under [[fault]]")  # noqa: TRY004
-    return tuple(_parse_fault(f"fault {number}", entry) for number, entry in enumerate(entries, start=1))
+    """Check `[[fault]]` entries. Raises ValueError naming the entry and what is allowed."""
+    return tuple(_parse_fault(where, entry) for where, entry in tables("fault", entries))
 
 
-def _parse_fault(where: str, entry: Any) -> Fault:
-    if not isinstance(entry, Mapping):
-        raise ValueError(f"{where}: must be a table")  # noqa: TRY004
+def _parse_fault(where: str, entry: Mapping[str, Any]) -> Fault:
     kind = entry.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"{where}: kind {kind!r} is unknown; allowed: {', '.join(sorted(KINDS))}")
-    allowed = _COMMON_KEYS | _OWN_KEYS.get(kind, frozenset())
-    for key in entry:
-        if key not in allowed:
-            raise ValueError(f"{where} ({kind}): unknown key {key!r}; allowed: {', '.join(sorted(allowed))}")
-    values = {key: _checked(f"{where} ({kind})", key, value) for key, value in entry.items()}
+    where = f"{where} ({kind})"
+    own = _OWN_KEYS.get(kind, frozenset())
+    check_keys(where, entry, _OUTAGE_KEYS if kind == OUTAGE else _COMMON_KEYS | own)
+    check_values(where, entry, _CHECKS)
+    values = dict(entry)
+    if "calls" in values:
+        values["calls"] = (values["calls"][0], values["calls"][1])
     fault = Fault(**values)
     if fault.until_s <= fault.from_s:
-        raise ValueError(f"{where} ({kind}): until_s must be later than from_s ({fault.from_s:g})")
+        raise ValueError(f"{where}: until_s must be later than from_s ({fault.from_s:g})")
+    if fault.countdown and fault.until_s == inf:
+        raise ValueError(f"{where}: countdown needs until_s, to which it counts down")
+    if fault.countdown and fault.retry_after_s is not None:
+        raise ValueError(f"{where}: countdown and retry_after_s exclude each other")
     return fault
-
-
-def _checked(where: str, key: str, value: Any) -> Any:
-    check, allowed = _CHECKS[key]
-    if not check(value):
-        raise ValueError(f"{where}: {key} = {value!r} is not allowed; give {allowed}")
-    if key == "calls":
-        return (value[0], value[1])
-    return value
-
-
-def _number(low: float, high: float = inf) -> Callable[[Any], bool]:
-    return lambda value: (
-        isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-    )
 
 
 def _calls(value: Any) -> bool:
     return (
         isinstance(value, list | tuple)
         and len(value) == 2
-        and all(_number(1)(bound) for bound in value)
+        and all(number(1)(bound) for bound in value)
         and value[0] <= value[1]
     )
 
 
-_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+_CHECKS: dict[str, Check] = {
     "kind": (lambda value: value in KINDS, "a known kind"),
-    "from_s": (_number(0), "seconds from 0 up"),
-    "until_s": (_number(0), "seconds from 0 up"),
+    "from_s": SECONDS,
+    "until_s": SECONDS,
     "calls": (_calls, "[first, last], counted from 1"),
-    "share": (_number(0, 1), "a number from 0 to 1"),
-    "model": (lambda value: isinstance(value, str), "a model id"),
-    "retry_after_s": (lambda value: _number(1)(value) and isinstance(value, int), "whole seconds from 1 up"),
-    "for_s": (_number(0), "seconds from 0 up"),
-    "after_share": (_number(0, 1), "a number from 0 to 1"),
+    "share": SHARE,
+    "model": MODEL,
+    "retry_after_s": (whole(1), "whole seconds from 1 up"),
+    "countdown": FLAG,
+    "families": (lambda value: value in FAMILIES, ", ".join(FAMILIES)),
+    "for_s": SECONDS,
+    "after_share": SHARE,
     "error_type": (lambda value: value in _ERROR_TYPES, " or ".join(_ERROR_TYPES)),
     "category": (lambda value: value in _CATEGORIES, " or ".join(_CATEGORIES)),
-    "gap_s": (_number(0), "seconds from 0 up"),
-    "offset_s": (_number(-inf), "seconds"),
-    "factor": (_number(0), "a number from 0 up"),
+    "gap_s": SECONDS,
+    "offset_s": (number(-inf), "seconds"),
+    "factor": (number(0), "a number from 0 up"),
 }
 assert set(_CHECKS) == {item.name for item in fields(Fault)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, replace
+from math import ceil, inf
 
 from claudeflow.twin.chance import Chance
 
@@ -12,9 +12,10 @@ ANSWERS = frozenset({
     "rate_429", "ramp_429", "spend_cap", "overloaded_529", "error_500", "error_502_html", "conn_reset",
     "silent", "credit_empty", "usage_limit_400", "billing_402", "auth_401", "org_on_hold",
 })  # fmt: skip
+OUTAGE = "outage"
 BODIES = frozenset({"reset_mid_stream", "stall", "truncate", "stream_error", "refusal"})
 MODIFIERS = frozenset({"retry_after_on_200", "slow_body", "headers_lost", "clock_skew", "latency_factor"})
-KINDS = ANSWERS | BODIES | MODIFIERS
+KINDS = ANSWERS | BODIES | MODIFIERS | {OUTAGE}
 TAKES_TIME = frozenset({"silent", "stall", "slow_body"})
 
 
@@ -29,6 +30,8 @@ class Fault:
     share: float = 1.0
     model: str | None = None
     retry_after_s: int | None = None
+    countdown: bool = False
+    families: str = "none"
     for_s: float = 3_600.0
     after_share: float = 0.5
     error_type: str = "overloaded_error"
@@ -41,16 +44,29 @@ class Fault:
         """Whether a call lies within the bounds, before chance is asked."""
         if self.model is not None and self.model not in models:
             return False
-        return self.from_s <= elapsed_s < self.until_s and self.calls[0] <= call <= self.calls[1]
+        return self.runs(elapsed_s) and self.calls[0] <= call <= self.calls[1]
+
+    def runs(self, elapsed_s: float) -> bool:
+        """Whether a moment lies within the bounds of time."""
+        return self.from_s <= elapsed_s < self.until_s
+
+    def told(self, elapsed_s: float) -> Fault:
+        """The fault as it answers at a moment: a countdown tells the seconds to its end."""
+        if not self.countdown:
+            return self
+        return replace(self, retry_after_s=max(1, ceil(self.until_s - elapsed_s)))
 
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """What happens to one call: at most one answer or body fault, and any modifiers."""
+    """What happens to one call: at most one answer or body fault, and any modifiers.
+
+    `families` are the rate-limit headers that are left; None leaves them all.
+    """
 
     answer: Fault | None = None
     body: Fault | None = None
-    headers_lost: bool = False
+    families: str | None = None
     skew_s: float = 0.0
     latency_factor: float = 1.0
     gap_s: float = 0.0
@@ -76,9 +92,9 @@ def mishap(faults: Sequence[Fault], seed: int, call: int, elapsed_s: float, mode
     for fault in hit:
         factor *= fault.factor if fault.kind == "latency_factor" else 1.0
     return Mishap(
-        answer=next((fault for fault in hit if fault.kind in ANSWERS), None),
+        answer=next((fault.told(elapsed_s) for fault in hit if fault.kind in ANSWERS), None),
         body=next((fault for fault in hit if fault.kind in BODIES), None),
-        headers_lost=any(fault.kind == "headers_lost" for fault in hit),
+        families=next((fault.families for fault in hit if fault.kind == "headers_lost"), None),
         skew_s=sum(fault.offset_s for fault in hit if fault.kind == "clock_skew"),
         latency_factor=factor,
         stray_retry_after_s=next(
@@ -101,6 +117,15 @@ class FaultScript:
         """Count the script's time from now, unless it has begun."""
         if self._since is None:
             self._since = now
+
+    def outage(self, now: float) -> bool:
+        """Whether no connection comes about now."""
+        if not self._faults:
+            return False
+        self.open(now)
+        assert self._since is not None
+        elapsed_s = now - self._since
+        return any(fault.kind == OUTAGE and fault.runs(elapsed_s) for fault in self._faults)
 
     def fate(self, models: Sequence[str], now: float) -> Mishap:
         """What befalls the next call, which is for a model of these names."""

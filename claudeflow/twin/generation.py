@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
+from claudeflow.twin.agenda import Agenda
 from claudeflow.twin.billing import (
     ABANDONED,
     COMPLETE,
@@ -16,7 +16,8 @@ from claudeflow.twin.billing import (
 )
 from claudeflow.twin.cache import CachePlan, PromptCache
 from claudeflow.twin.faults import Mishap
-from claudeflow.twin.limits import Gauge, Pool
+from claudeflow.twin.headers import Gauges
+from claudeflow.twin.pool import Pool
 from claudeflow.twin.replies import Reply
 from claudeflow.twin.request import MessageRequest
 from claudeflow.twin.stats import CallLine, Recorder
@@ -45,6 +46,7 @@ class Books:
     cache: PromptCache
     invoice: Invoice
     recorder: Recorder
+    agenda: Agenda
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,76 +62,106 @@ class Order:
     pace: Pace
     mishap: Mishap
 
+    @property
+    def tokens_to_generate(self) -> int:
+        """All tokens of the reply, or those before a fault breaks it off."""
+        fault = self.mishap.body
+        if fault is None or fault.kind == "refusal" or (fault.kind != "stall" and not self.request.stream):
+            return self.reply.tokens
+        return int(self.reply.tokens * fault.after_share)
+
+    @property
+    def duration_s(self) -> float:
+        """From the call's arrival to its last token."""
+        return self.pace.ttft_s + self.pace.seconds_for(self.tokens_to_generate)
+
 
 class Generation:
-    """Begins once, generates, and is settled exactly once: complete, interrupted, or abandoned."""
+    """Begins once, generates, and is settled exactly once: complete, interrupted, or abandoned.
+
+    It needs no timers of its own: its beginning and its last token are on the agenda, and between them it
+    draws on the output limit at its pace.
+    """
 
     def __init__(self, order: Order, books: Books) -> None:
         self.order = order
-        self.requests_gauge = order.pool.requests.gauge(order.visit.now)
         self.output_tokens = 0
         self.settled = False
+        self.begun_at: float | None = None
+        self.priority = self._takes_priority(order)
         self._books = books
-        self._begun_at: float | None = None
-        self._drawing = False
+        self._requests_gauge = order.pool.requests_gauge(order.visit.now)
+        self._drawing_since: float | None = None
+        self._drawn = 0.0
         books.recorder.entered()
-
-    @property
-    def begun_at(self) -> float:
-        """When the response began."""
-        assert self._begun_at is not None
-        return self._begun_at
+        if order.pace.ttft_s > 0.0:
+            books.agenda.at(order.visit.now + order.pace.ttft_s, self.begin)
+        else:
+            self.begin(order.visit.now)
 
     def begin(self, now: float) -> None:
         """The response begins: the input estimate is corrected, and the written prefix becomes readable."""
-        self._begun_at = now
+        if self.begun_at is not None or self.settled:
+            return
+        self.begun_at = now
         self._correct_input(now)
         self._books.cache.begin(self.order.plan)
+        seconds = self.order.pace.seconds_for(self.order.tokens_to_generate)
+        if seconds > 0.0:
+            self._drawing_since = now
+            self.order.pool.output.draw(self.order.pace.tokens_per_s, now)
+            self._books.agenda.at(now + seconds, self._stop_drawing)
 
-    def begin_draw(self, now: float) -> None:
-        """From now on the answer is generated at its pace, drawing on the output limit all the while."""
-        self._drawing = True
-        self.order.pool.output.begin_draw(self.order.pace.tokens_per_s, now)
-
-    def generate(self, tokens: int, now: float) -> None:
-        """These tokens exist now."""
+    def tell(self, tokens: int) -> None:
+        """These tokens are on their way to the client."""
         self.output_tokens += tokens
-        self.order.pool.output.take(tokens, now)
 
     def finish(self, now: float) -> None:
         """The answer is complete."""
-        if self._drawing:
-            self._end_draw(self.order.reply.tokens, now)
-        elif self.output_tokens < self.order.reply.tokens:
-            self.generate(self.order.reply.tokens - self.output_tokens, now)
+        self.begin(now)
+        self.output_tokens = self.order.reply.tokens
         self._settle(COMPLETE, now)
 
     def interrupt(self, now: float) -> None:
         """The twin breaks off."""
+        self.begin(now)
+        if not self.order.request.stream:
+            self.output_tokens = self.order.tokens_to_generate
         self._settle(INTERRUPTED, now)
 
     def abandon(self, now: float) -> None:
         """The client went away; what exists by now is billed. Does nothing when already settled."""
         if self.settled:
             return
-        if self._drawing:
-            elapsed = now - self.begun_at
-            self._end_draw(min(self.order.reply.tokens, int(elapsed * self.order.pace.tokens_per_s)), now)
+        if self.begun_at is not None and not self.order.request.stream:
+            generated = int((now - self.begun_at) * self.order.pace.tokens_per_s)
+            self.output_tokens = min(self.order.tokens_to_generate, generated)
         self._settle(ABANDONED, now)
 
-    def gauges(self, now: float) -> tuple[Gauge, Gauge, Gauge]:
+    def gauges(self, now: float) -> Gauges:
         """What the headers tell: requests as of admission, tokens as of now."""
-        return self.requests_gauge, self.order.pool.input.gauge(now), self.order.pool.output.gauge(now)
+        order = self.order
+        return order.pool.gauges(now, priority=order.request.takes_priority, requests=self._requests_gauge)
 
     def tokens(self) -> Tokens:
         """The bill so far."""
+        said = self.order.plan.tokens
         thinking = min(self.order.reply.thinking_tokens, self.output_tokens)
-        return replace(self.order.plan.tokens, output=self.output_tokens, thinking=thinking)
+        return Tokens(said.input, said.write_5m, said.write_1h, said.read, self.output_tokens, thinking)
 
-    def _end_draw(self, tokens: int, now: float) -> None:
-        self._drawing = False
-        self.output_tokens = tokens
-        self.order.pool.output.end_draw(self.order.pace.tokens_per_s, now - self.begun_at, tokens, now)
+    def _takes_priority(self, order: Order) -> bool:
+        commitment, now = order.pool.commitment, order.visit.now
+        if commitment is None or not order.request.takes_priority or not commitment.serves(now):
+            return False
+        commitment.take_input(order.plan.tokens, now, geo_us=order.request.geo == "us")
+        return True
+
+    def _stop_drawing(self, now: float) -> None:
+        if self._drawing_since is not None:
+            speed = self.order.pace.tokens_per_s
+            self.order.pool.output.draw(-speed, now)
+            self._drawn = speed * (now - self._drawing_since)
+            self._drawing_since = None
 
     def _correct_input(self, now: float) -> None:
         self.order.pool.input.take(self.order.plan.charged_input - self.order.estimated_input, now)
@@ -137,10 +169,18 @@ class Generation:
     def _settle(self, ending: str, now: float) -> None:
         assert not self.settled
         self.settled = True
-        if self._begun_at is None:
+        if self.begun_at is None:
             self._correct_input(now)
         order, tokens = self.order, self.tokens()
-        request, visit = order.request, order.visit
+        self._stop_drawing(now)
+        order.pool.output.take(tokens.output - self._drawn, now)
+        if self.priority and order.pool.commitment is not None:
+            order.pool.commitment.take_output(tokens.output, now, geo_us=order.request.geo == "us")
+        self._enter(tokens, ending, now)
+
+    def _enter(self, tokens: Tokens, ending: str, now: float) -> None:
+        """A line in the log and one on the invoice."""
+        request, visit = self.order.request, self.order.visit
         self._books.recorder.left()
         self._books.recorder.note(
             CallLine(
@@ -171,71 +211,3 @@ class Generation:
             return 0
         request = self.order.request
         return cost_nanousd(request.model, tokens, epoch_s, fast=request.fast, geo_us=request.geo == "us")
-
-
-def usage_json(generation: Generation, output_tokens: int) -> dict[str, Any]:
-    """`usage` of a message, with `output_tokens` as known at that moment."""
-    request, tokens = generation.order.request, generation.order.plan.tokens
-    usage: dict[str, Any] = {
-        "input_tokens": tokens.input,
-        "cache_creation_input_tokens": tokens.write_5m + tokens.write_1h,
-        "cache_read_input_tokens": tokens.read,
-        "cache_creation": {
-            "ephemeral_5m_input_tokens": tokens.write_5m,
-            "ephemeral_1h_input_tokens": tokens.write_1h,
-        },
-        "output_tokens": output_tokens,
-        "service_tier": "standard",
-        "inference_geo": request.geo,
-    }
-    if request.fast:
-        usage["speed"] = "fast"
-    return usage
-
-
-def message_json(generation: Generation, *, complete: bool) -> dict[str, Any]:
-    """The message: whole, or as `message_start` shows it."""
-    order = generation.order
-    reply = order.reply
-    usage = usage_json(generation, reply.tokens if complete else min(1, reply.tokens))
-    if complete:
-        usage["output_tokens_details"] = {"thinking_tokens": reply.thinking_tokens}
-    return {
-        "model": order.request.model.id,
-        "id": "msg_" + order.visit.request_id.removeprefix("req_"),
-        "type": "message",
-        "role": "assistant",
-        "content": list(reply.blocks) if complete else [],
-        "stop_reason": reply.stop_reason if complete else None,
-        "stop_sequence": reply.stop_sequence if complete else None,
-        "stop_details": stop_details(reply) if complete else None,
-        "usage": usage,
-    }
-
-
-def stop_details(reply: Reply) -> dict[str, Any] | None:
-    """Why the model refused, if it did."""
-    if reply.refusal_category is None:
-        return None
-    return {"type": "refusal", "category": reply.refusal_category, "explanation": None}
-
-
-def final_delta(reply: Reply) -> dict[str, Any]:
-    """`delta` of the last `message_delta`."""
-    return {
-        "stop_reason": reply.stop_reason,
-        "stop_sequence": reply.stop_sequence,
-        "stop_details": stop_details(reply),
-    }
-
-
-def final_usage(generation: Generation) -> dict[str, Any]:
-    """Cumulative `usage` of the last `message_delta`, which lacks split, tier, geo and speed."""
-    tokens, reply = generation.order.plan.tokens, generation.order.reply
-    return {
-        "input_tokens": tokens.input,
-        "cache_creation_input_tokens": tokens.write_5m + tokens.write_1h,
-        "cache_read_input_tokens": tokens.read,
-        "output_tokens": reply.tokens,
-        "output_tokens_details": {"thinking_tokens": reply.thinking_tokens},
-    }

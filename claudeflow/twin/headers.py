@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
@@ -17,9 +18,34 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "six": ("requests", "tokens"),
     "none": (),
 }
-_PREFIX = "anthropic-ratelimit-"
-_FAST_PREFIX = "anthropic-fast-"
-_FAST_FAMILIES = ("input-tokens", "output-tokens")
+STANDARD = "anthropic-ratelimit-"
+FAST = "anthropic-fast-"
+PRIORITY = "anthropic-priority-"
+_TOKEN_FAMILIES = ("input-tokens", "output-tokens")
+# A moment that is a whole second must not be told as the one before, whatever the last bit of a float says.
+_SLACK_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What the headers of one answer tell.
+
+    `tokens` is the combined family where a workspace's limit is tighter than the organisation's;
+    `priority` is input and output of a Priority Tier commitment. `prefix` names the main families.
+    """
+
+    requests: Gauge
+    input: Gauge
+    output: Gauge
+    tokens: Gauge | None = None
+    priority: tuple[Gauge, Gauge] | None = None
+    prefix: str = STANDARD
+
+
+def summed(one: Gauge, other: Gauge) -> Gauge:
+    """The combined family: limits and remainders added, and full when the first of both is."""
+    level = rounded_thousand(one.level) + rounded_thousand(other.level)
+    return Gauge(one.limit + other.limit, level, min(one.full_at, other.full_at))
 
 
 @lru_cache(maxsize=4096)
@@ -34,42 +60,50 @@ def http_date(epoch_s: int) -> bytes:
     return formatdate(epoch_s, usegmt=True).encode()
 
 
+def whole_seconds(epoch_s: float) -> int:
+    """The second that has begun."""
+    return floor(epoch_s + _SLACK_S)
+
+
 def rounded_thousand(level: float) -> int:
     """Token levels are told to the nearest 1,000 and never below zero."""
     return max(0, int(level + 500) // 1000 * 1000)
 
 
-def rate_headers(
-    gauges: tuple[Gauge, Gauge, Gauge], offset_s: float, families: str, *, fast: bool = False
-) -> list[Header]:
-    """The rate-limit headers for the gauges of requests, input and output.
-
-    `offset_s` turns monotonic time into seconds since 1970. `tokens` is the sum of input and output,
-    and its reset the earlier of the two.
-    """
-    requests, incoming, outgoing = gauges
-    values = {
-        "requests": (requests.limit, max(0, floor(requests.level)), requests.full_at),
-        "input-tokens": (incoming.limit, rounded_thousand(incoming.level), incoming.full_at),
-        "output-tokens": (outgoing.limit, rounded_thousand(outgoing.level), outgoing.full_at),
-    }
-    _, input_left, _ = values["input-tokens"]
-    _, output_left, _ = values["output-tokens"]
-    full_at = min(incoming.full_at, outgoing.full_at)
-    values["tokens"] = (incoming.limit + outgoing.limit, input_left + output_left, full_at)
-    prefix, wanted = (_FAST_PREFIX, _FAST_FAMILIES) if fast else (_PREFIX, FAMILIES[families])
-    if families == "none":
-        wanted = ()
+def rate_headers(gauges: Gauges, offset_s: float, families: str) -> list[Header]:
+    """The rate-limit headers. `offset_s` turns monotonic time into seconds since 1970."""
     lines: list[Header] = []
-    for family in wanted:
-        limit, left, full = values[family]
-        names = _names(prefix, family)
-        lines += (
-            (names[0], b"%d" % limit),
-            (names[1], b"%d" % left),
-            (names[2], rfc3339(floor(full + offset_s))),
-        )
+    if families == "none":
+        return lines
+    if gauges.prefix == STANDARD:
+        for family in FAMILIES[families]:
+            _tell(lines, STANDARD, family, gauges, offset_s)
+    else:
+        for family in _TOKEN_FAMILIES:
+            _tell(lines, gauges.prefix, family, gauges, offset_s)
+    if gauges.priority is not None:
+        shown = Gauges(gauges.requests, *gauges.priority)
+        for family in _TOKEN_FAMILIES:
+            _tell(lines, PRIORITY, family, shown, offset_s)
     return lines
+
+
+def _tell(lines: list[Header], prefix: str, family: str, gauges: Gauges, offset_s: float) -> None:
+    if family == "requests":
+        gauge = gauges.requests
+        left = max(0, floor(gauge.level + _SLACK_S))
+    else:
+        if family == "input-tokens":
+            gauge = gauges.input
+        elif family == "output-tokens":
+            gauge = gauges.output
+        else:
+            gauge = gauges.tokens or summed(gauges.input, gauges.output)
+        left = rounded_thousand(gauge.level)
+    names = _names(prefix, family)
+    lines.append((names[0], b"%d" % gauge.limit))
+    lines.append((names[1], b"%d" % left))
+    lines.append((names[2], rfc3339(whole_seconds(gauge.full_at + offset_s))))
 
 
 @lru_cache(maxsize=16)

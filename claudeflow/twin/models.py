@@ -63,6 +63,11 @@ class Model:
         """Whether `inference_geo` may be asked for."""
         return self.version >= (4, 6)
 
+    @property
+    def takes_priority(self) -> bool:
+        """Whether a Priority Tier commitment may cover it; the newest models have none."""
+        return self.version < (5, 0)
+
 
 _ALWAYS_THINKS = frozenset({"disabled", "enabled"})
 _LARGE = (1_000_000, 128_000)
@@ -144,6 +149,10 @@ MODELS: tuple[Model, ...] = (
 
 _BY_NAME: dict[str, Model] = {model.id: model for model in MODELS}
 _BY_NAME.update({model.alias: model for model in MODELS if model.alias})
+
+FAST_SUFFIX = "/fast"
+"""Fast mode of a pool's models has limits of its own, in a pool of this name."""
+POOLS: tuple[str, ...] = tuple(dict.fromkeys(model.pool for model in MODELS))
 
 
 def find_model(name: str) -> Model | None:

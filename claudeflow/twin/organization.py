@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from claudeflow.twin.agenda import Agenda
 from claudeflow.twin.billing import Invoice
 from claudeflow.twin.cache import CachePlan, PromptCache
 from claudeflow.twin.chance import Chance
+from claudeflow.twin.changes import Change
 from claudeflow.twin.errors import ApiError
 from claudeflow.twin.fault_answers import fault_error
 from claudeflow.twin.faults import Fault, Mishap
 from claudeflow.twin.generation import Books, Generation, Order, Pace
-from claudeflow.twin.limits import REQUESTS, Allowance, Gauge, Pool, Ramp, Refusal
+from claudeflow.twin.headers import Gauges
+from claudeflow.twin.limits import REQUESTS, Allowance, Refusal
+from claudeflow.twin.meters import Meters, read_pool
 from claudeflow.twin.models import Model
+from claudeflow.twin.pool import Pool
+from claudeflow.twin.pools import Pools
 from claudeflow.twin.prefix import Prefix
 from claudeflow.twin.replies import Reply, answer, chance_of, refusal
 from claudeflow.twin.request import MessageRequest
 from claudeflow.twin.settings import TwinSettings
 from claudeflow.twin.stats import Recorder
-from claudeflow.twin.tiers import COUNT_TOKENS_RPM, Limits
+from claudeflow.twin.tiers import COUNT_TOKENS_RPM
 from claudeflow.twin.wire import Visit
 
 # How far the estimate at admission may be from the tokens that are charged in the end.
@@ -25,22 +33,23 @@ _SPEED_SPREAD_SHARE = 0.5
 
 
 class Organization:
-    """Admits calls. All `now` are monotonic seconds."""
+    """Admits calls, from `now` on. All times are monotonic seconds."""
 
-    def __init__(self, settings: TwinSettings) -> None:
+    def __init__(self, settings: TwinSettings, agenda: Agenda, now: float) -> None:
         self.invoice = Invoice()
-        self.recorder = Recorder()
+        self.recorder = Recorder(now)
+        self.pools = Pools(settings, agenda, now)
         self._settings = settings
         self._cache = PromptCache()
-        self._books = Books(self._cache, self.invoice, self.recorder)
-        self._pools: dict[str, Pool] = {}
-        self._limits: Limits | None = None
-        self._counting: Allowance | None = None
+        self._books = Books(self._cache, self.invoice, self.recorder, agenda)
+        self._counting = Allowance(REQUESTS, COUNT_TOKENS_RPM[settings.tier], None, now)
+        for change in settings.changes:
+            agenda.at(now + change.at_s, partial(self.change, change))
 
     def admit(self, request: MessageRequest, prefix: Prefix, visit: Visit, fate: Mishap) -> Generation:
         """Charge one request and its input. Raises ApiError: 429 when a limit or the spend cap is reached."""
-        self._check_spending()
-        pool = self.pool(request.model, visit.now, fast=request.fast)
+        pool = self.pool(request.model, fast=request.fast)
+        self._check_spending(pool)
         self.count_early(pool, visit.now)
         plan = self._cache.plan(prefix, request.model, visit.now)
         chance = chance_of(request, self._settings.seed)
@@ -48,37 +57,35 @@ class Organization:
         refused = pool.admit(estimate, visit.now)
         if refused is not None:
             self.close(pool, refused.retry_after_s, visit.now)
-            raise LimitReached(refused, self._settings.organization_id, request.model, pool.gauges(visit.now))
+            gauges = pool.gauges(visit.now, priority=request.takes_priority)
+            raise LimitReached(refused, self._settings, request.model, gauges)
         reply = self._reply(request, chance, fate)
         pace = self._pace(chance, fate.latency_factor)
         return Generation(Order(visit, request, reply, plan, pool, estimate, pace, fate), self._books)
 
     def admit_count(self, now: float) -> None:
         """Charge one token count, which has limits of its own. Raises ApiError (429)."""
-        if self._counting is None:
-            self._counting = Allowance(REQUESTS, COUNT_TOKENS_RPM[self._settings.tier], None, now)
         refused = self._counting.refuse(now)
         if refused is not None:
             message = "Number of token counting requests has exceeded your rate limit"
             raise ApiError(429, message, retry_after_s=refused.retry_after_s)
         self._counting.take(1, now)
 
-    def pool(self, model: Model, now: float, *, fast: bool = False) -> Pool:
+    def pool(self, model: Model, *, fast: bool = False) -> Pool:
         """The limits that hold for a model; fast mode has a pool of its own."""
-        name = f"{model.pool}/fast" if fast else model.pool
-        pool = self._pools.get(name)
-        if pool is None:
-            settings = self._settings
-            limits = self._limits or settings.limits_of(model.pool)
-            ramp = Ramp(settings.ramp_start_rpm, settings.ramp_growth) if settings.ramp_start_rpm else None
-            pool = self._pools[name] = Pool(limits, settings.burst_s, ramp, now)
-        return pool
+        return self.pools.of(model.pool, fast=fast)
 
-    def change_limits(self, limits: Limits, now: float) -> None:
-        """Put other limits in force for every pool."""
-        self._limits = limits
-        for pool in self._pools.values():
-            pool.change(limits, now)
+    def change(self, change: Change, now: float) -> None:
+        """Put other limits in force."""
+        self.pools.change(change, now)
+        if change.tier is not None and change.pool is None and change.model is None:
+            self._counting.change(COUNT_TOKENS_RPM[change.tier], now)
+
+    def meters(self, now: float) -> Meters:
+        """The meters of all pools."""
+        return Meters(
+            self.recorder.since_start(now), {pool.name: read_pool(pool, now) for pool in self.pools.all()}
+        )
 
     def count_early(self, pool: Pool, now: float) -> None:
         """Count a call that comes before an earlier `retry-after` has passed."""
@@ -91,24 +98,15 @@ class Organization:
         told_at, until = pool.closed_until
         pool.closed_until = (told_at if now < until else now, max(until, now + retry_after_s))
 
-    def levels(self, now: float) -> dict[str, dict[str, dict[str, float]]]:
-        """Limit and level of every bucket by pool."""
-        names = ("requests", "input_tokens", "output_tokens")
-        return {
-            name: {
-                kind: {"limit": gauge.limit, "level": gauge.level}
-                for kind, gauge in zip(names, pool.gauges(now), strict=True)
-            }
-            for name, pool in self._pools.items()
-        }
-
-    def _check_spending(self) -> None:
+    def _check_spending(self, pool: Pool) -> None:
         settings = self._settings
         if settings.max_in_flight is not None and self.recorder.in_flight >= settings.max_in_flight:
+            pool.refused["in_flight"] += 1
             message = "Number of concurrent connections has exceeded your rate limit. Please try again later."
             raise ApiError(429, message)
         cap = settings.spend_cap_nanousd
         if cap is not None and self.invoice.total_nanousd >= cap:
+            pool.refused["spend_cap"] += 1
             raise fault_error(Fault("spend_cap"))
 
     def _reply(self, request: MessageRequest, chance: Chance, fate: Mishap) -> Reply:
@@ -129,15 +127,14 @@ class Organization:
 class LimitReached(ApiError):
     """A 429 of the limits, with the gauges that its headers show."""
 
-    def __init__(
-        self, refused: Refusal, organization_id: str, model: Model, gauges: tuple[Gauge, Gauge, Gauge]
-    ) -> None:
+    def __init__(self, refused: Refusal, settings: TwinSettings, model: Model, gauges: Gauges) -> None:
+        owner = "workspace" if refused.workspace else "organization"
         limit = f"rate limit of {refused.limit:,} {refused.dimension} per minute"
         if refused.ramp:
             limit = "acceleration limit, which caps how fast usage can grow"
         message = (
-            f"This request would exceed your organization's {limit} "
-            f"(org: {organization_id}, model: {model.id}). "
+            f"This request would exceed your {owner}'s {limit} "
+            f"(org: {settings.organization_id}, model: {model.id}). "
             "For details, refer to: https://docs.claude.com/en/api/rate-limits. "
             "You can see the response headers for current usage. "
             "Please reduce the prompt length or the maximum tokens requested, or try again later."

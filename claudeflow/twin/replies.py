@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import orjson
 
@@ -14,7 +15,10 @@ from claudeflow.twin.schema_walk import SchemaWalk
 from claudeflow.twin.tokens import chars_per_token, text_tokens
 
 _SOURCE_CHARS = 4_000
+_QUOTED_CHARS = 1_000
 _THINKING_SHARE = 0.3
+_ORDER_BEGINS = "[[answer "
+_ORDER = re.compile(r"\[\[answer ([1-9]\d{0,8}) tokens?\]\]")
 _WORD = re.compile(r"[^\W_][\w'-]*")
 _NOT_PART_OF_THE_QUESTION = frozenset({"stream", "metadata", "cache_control", "service_tier"})
 
@@ -33,26 +37,34 @@ class Reply:
 
 def chance_of(request: MessageRequest, seed: int) -> Chance:
     """The chance that belongs to a request, whether it is streamed or not."""
-    question = {key: value for key, value in request.body.items() if key not in _NOT_PART_OF_THE_QUESTION}
-    return Chance(seed, orjson.dumps(question))
+    question = orjson.dumps(
+        {key: value for key, value in request.body.items() if key not in _NOT_PART_OF_THE_QUESTION}
+    )
+    # A checksum is enough to tell questions apart, and the cheapest thing to do with a long prompt.
+    return Chance(seed, b"%d %d" % (crc32(question), len(question)))
 
 
 def answer(request: MessageRequest, chance: Chance, median_tokens: int, sigma: float) -> Reply:
-    """The reply to a request. Lengths of prose are log-normal; `max_tokens` cuts whatever is longer."""
+    """The reply to a request. Lengths of prose are log-normal; `max_tokens` cuts whatever is longer.
+
+    A last user turn that contains `[[answer 123 tokens]]` gets prose of exactly that length instead,
+    thinking included. Structured output and tool calls keep their own length.
+    """
     if request.max_tokens == 0:
         return Reply((), "max_tokens", 0)
-    wanted = max(1, int(chance.log_normal(median_tokens, sigma)))
+    source = last_user_text(request.body)
+    wanted = _ordered_tokens(source) or max(1, int(chance.log_normal(median_tokens, sigma)))
     thinking = min(int(wanted * _THINKING_SHARE), request.max_tokens - 1) if request.thinking else 0
     blocks: list[dict[str, Any]] = []
     if thinking:
         blocks.append({"type": "thinking", "thinking": "", "signature": f"twin{chance.below(10**12):012d}"})
     room = request.max_tokens - thinking
     if request.forced_tool is not None:
-        block, spoken = _tool_use(request, chance)
+        block, spoken = _tool_use(request, chance, source)
         cut = spoken > room
         reason = "max_tokens" if cut else "tool_use"
         return Reply((*blocks, block), reason, thinking + min(spoken, room), thinking)
-    text = _said(request, chance, wanted - thinking)
+    text = _said(request, chance, source, wanted - thinking)
     return _spoken(request, blocks, text, thinking)
 
 
@@ -91,8 +103,15 @@ def _spoken(request: MessageRequest, blocks: list[dict[str, Any]], text: str, th
     return Reply(tuple(blocks), stop_reason, thinking + spoken, thinking, stop_sequence)
 
 
-def _said(request: MessageRequest, chance: Chance, wanted_tokens: int) -> str:
-    source = last_user_text(request.body)
+def _ordered_tokens(source: str) -> int:
+    """The length that the question itself asks for; 0 if it does not."""
+    if _ORDER_BEGINS not in source:
+        return 0
+    found = _ORDER.search(source)
+    return int(found[1]) if found else 0
+
+
+def _said(request: MessageRequest, chance: Chance, source: str, wanted_tokens: int) -> str:
     if request.schema is not None:
         words = _WORD.findall(source[:_SOURCE_CHARS])
         return orjson.dumps(SchemaWalk(request.schema, chance, words, source).value()).decode()
@@ -101,16 +120,16 @@ def _said(request: MessageRequest, chance: Chance, wanted_tokens: int) -> str:
 
 def _prose(source: str, chance: Chance, chars: int) -> str:
     """`chars` characters out of the source, read on from a place that chance picks."""
-    words = source[:_SOURCE_CHARS].split() or ["Understood."]
+    words = source[:_QUOTED_CHARS].split() or ["Understood."]
     start = chance.below(len(words))
     lap = " ".join(words[start:] + words[:start]) + " "
-    return (lap * (chars // len(lap) + 1))[:chars].rstrip() or lap[:1]
+    text = (lap * (chars // len(lap) + 1))[:chars]
+    return text[:-1] + "." if text[-1] == " " else text
 
 
-def _tool_use(request: MessageRequest, chance: Chance) -> tuple[dict[str, Any], int]:
+def _tool_use(request: MessageRequest, chance: Chance, source: str) -> tuple[dict[str, Any], int]:
     tools = [tool for tool in request.body["tools"] if request.forced_tool in ("", tool["name"])]
     tool = tools[chance.below(len(tools))]
-    source = last_user_text(request.body)
     words = _WORD.findall(source[:_SOURCE_CHARS])
     value = SchemaWalk(tool.get("input_schema") or {"type": "object"}, chance, words, source).value() or {}
     block = {

@@ -32,6 +32,7 @@ class MessageRequest:
     geo: str
     schema: dict[str, Any] | None
     forced_tool: str | None
+    takes_priority: bool
     workspace: str
     client_request_id: str | None
 
@@ -77,6 +78,7 @@ def read_request(body: dict[str, Any], headers: Mapping[str, str]) -> MessageReq
         geo=_read_geo(body, model),
         schema=_read_schema(body),
         forced_tool=_read_forced_tool(body, model),
+        takes_priority=_read_service_tier(body) and model.takes_priority,
         workspace=headers.get("anthropic-workspace-id", ""),
         client_request_id=headers.get("x-client-request-id"),
     )
@@ -179,6 +181,12 @@ def _read_fast(body: dict[str, Any], model: Model) -> bool:
     _require(speed in ("standard", "fast"), "speed: Input should be 'standard' or 'fast'")
     _require(speed == "standard" or model.takes_fast, "speed: 'fast' is not supported for this model")
     return bool(speed == "fast")
+
+
+def _read_service_tier(body: dict[str, Any]) -> bool:
+    tier = body.get("service_tier") or "auto"
+    _require(tier in ("auto", "standard_only"), "service_tier: Input should be 'auto' or 'standard_only'")
+    return bool(tier == "auto")
 
 
 def _read_geo(body: dict[str, Any], model: Model) -> str:

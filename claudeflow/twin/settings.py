@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from math import inf
 from typing import Any
 
+from claudeflow.twin.changes import Change, parse_changes
+from claudeflow.twin.consumers import Consumer, parse_consumers
+from claudeflow.twin.entries import entry_of
 from claudeflow.twin.fault_script import parse_faults
 from claudeflow.twin.faults import TAKES_TIME, Fault
 from claudeflow.twin.headers import FAMILIES
-from claudeflow.twin.tiers import START, TIERS, Limits, limits_of
+from claudeflow.twin.pool import PoolRules
+from claudeflow.twin.tiers import START, TIERS, Limits, WorkspaceLimits, limits_of
+
+_TOKENS_FAMILY = "tokens"
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "tier": TIERS,
+    "header_families": tuple(FAMILIES),
+    "workspace_headers": (_TOKENS_FAMILY, "every"),
+}
+_ABOVE_ZERO_IF_GIVEN = (
+    "rpm", "itpm", "otpm", "burst_s", "ramp_start_rpm", "max_in_flight", "workspace_rpm", "workspace_itpm",
+    "workspace_otpm", "workspace_tpm", "priority_itpm", "priority_otpm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +35,11 @@ class TwinSettings:
     - `rpm`, `itpm`, `otpm`: limits a minute for every pool, instead of the tier's
     - `burst_s`: also enforce the limits over windows this long, as the API may
     - `ramp_start_rpm`, `ramp_growth`: refuse faster acceleration than this factor from one minute to the next
+    - `workspace_rpm`, `workspace_itpm`, `workspace_otpm`, `workspace_tpm`: lower limits of the workspace that
+      all keys belong to, for every pool; the last bounds input and output together
+    - `workspace_headers`: where a tighter limit of the workspace shows: in the combined `tokens` family
+      alone, or in `every` family
+    - `priority_itpm`, `priority_otpm`: a Priority Tier commitment for the models that may have one
     - `max_in_flight`: refuse more calls than this at once
     - `flight_s`: calls this soon after a 429 do not count as early, because they were on their way
     - `spend_cap_nanousd`: refuse everything once this much was billed
@@ -26,7 +47,9 @@ class TwinSettings:
     - `ttft_s`, `tokens_per_s`: medians of time to first token and speed; 0 means at once
     - `latency_sigma`, `reply_sigma`: spread of the log-normal distributions
     - `reply_tokens`: median length of an answer in prose
+    - `tokens_per_event`: tokens in one event of a stream; a stream that takes time has a timer for each
     - `keys`: accepted API keys; empty accepts any
+    - `faults`, `consumers`, `changes`: the sections of a script; times count from the twin's start
     - `epoch_s`: the date at which the twin's clock starts; None is the machine's
     """
 
@@ -37,6 +60,13 @@ class TwinSettings:
     burst_s: float | None = None
     ramp_start_rpm: int | None = None
     ramp_growth: float = 2.0
+    workspace_rpm: int | None = None
+    workspace_itpm: int | None = None
+    workspace_otpm: int | None = None
+    workspace_tpm: int | None = None
+    workspace_headers: str = _TOKENS_FAMILY
+    priority_itpm: int | None = None
+    priority_otpm: int | None = None
     max_in_flight: int | None = None
     flight_s: float = 0.0
     spend_cap_nanousd: int | None = None
@@ -51,16 +81,19 @@ class TwinSettings:
     seed: int = 0
     keys: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    consumers: tuple[Consumer, ...] = ()
+    changes: tuple[Change, ...] = ()
     organization_id: str = "00000000-0000-4000-8000-000000000001"
     epoch_s: float | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the field and what is allowed."""
-        if self.tier not in TIERS:
-            raise ValueError(f"tier {self.tier!r} is unknown; allowed: {', '.join(TIERS)}")
-        if self.header_families not in FAMILIES:
-            raise ValueError(f"header_families {self.header_families!r}; allowed: {', '.join(FAMILIES)}")
-        for name in ("rpm", "itpm", "otpm", "burst_s", "ramp_start_rpm", "max_in_flight"):
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} {getattr(self, name)!r} is unknown; allowed: {', '.join(allowed)}")
+        if (self.priority_itpm is None) is not (self.priority_otpm is None):
+            raise ValueError("priority_itpm and priority_otpm: give both or neither")
+        for name in _ABOVE_ZERO_IF_GIVEN:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value}")
@@ -76,8 +109,21 @@ class TwinSettings:
         """True when no answer takes any time."""
         return self.ttft_s == 0.0 and self.tokens_per_s == 0.0
 
+    @property
+    def pool_rules(self) -> PoolRules:
+        """What all pools have in common."""
+        tells_workspace = self.workspace_headers != _TOKENS_FAMILY
+        return PoolRules(self.burst_s, self.ramp_start_rpm, self.ramp_growth, tells_workspace)
+
+    @property
+    def workspace_limits(self) -> WorkspaceLimits:
+        """The limits of the workspace."""
+        return WorkspaceLimits(
+            self.workspace_rpm, self.workspace_itpm, self.workspace_otpm, self.workspace_tpm
+        )
+
     def limits_of(self, pool: str) -> Limits:
-        """The limits in force for a pool."""
+        """The limits of a pool at the start."""
         tier = limits_of(self.tier, pool)
         return Limits(self.rpm or tier.rpm, self.itpm or tier.itpm, self.otpm or tier.otpm)
 
@@ -89,8 +135,12 @@ def takes_time(settings: TwinSettings, faults: tuple[Fault, ...]) -> bool:
 
 def settings_to_json(settings: TwinSettings) -> dict[str, Any]:
     """A plain value from which `settings_from_json` makes the same settings."""
-    document = asdict(settings)
-    document["faults"] = [_fault_to_json(fault) for fault in settings.faults]
+    document: dict[str, Any] = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    for section in _SECTIONS:
+        document[section] = [entry_of(value) for value in document[section]]
+    for entry in document["faults"]:
+        if "calls" in entry and entry["calls"][1] == inf:
+            entry["calls"] = [entry["calls"][0], 2**53]
     return document
 
 
@@ -102,17 +152,13 @@ def settings_from_json(document: dict[str, Any]) -> TwinSettings:
         raise ValueError(f"unknown setting {unknown[0]!r}; allowed: {', '.join(sorted(known))}")
     values = dict(document)
     values["keys"] = tuple(values.get("keys", ()))
-    values["faults"] = parse_faults(values.get("faults", []))
+    for section, parse in _SECTIONS.items():
+        values[section] = parse(values.get(section, []))
     return TwinSettings(**values)
 
 
-def _fault_to_json(fault: Fault) -> dict[str, Any]:
-    plain = Fault(fault.kind)
-    document: dict[str, Any] = {"kind": fault.kind}
-    for item in fields(Fault):
-        value = getattr(fault, item.name)
-        if value != getattr(plain, item.name):
-            document[item.name] = value
-    if "calls" in document and document["calls"][1] == inf:
-        document["calls"] = [document["calls"][0], 2**53]
-    return document
+_SECTIONS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
+    "faults": parse_faults,
+    "consumers": parse_consumers,
+    "changes": parse_changes,
+}

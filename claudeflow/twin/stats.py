@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+
+from claudeflow.twin.meters import Meters, PoolMeters
 
 _BURST_WINDOW_S = 0.1
 DROPPED = 0
@@ -26,8 +27,12 @@ class CallLine:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """A snapshot. `early_calls` arrived although a pool's `retry-after` had not passed yet."""
+    """A snapshot, `at_s` seconds from the start; of pools, only those that somebody used.
 
+    `early_calls` arrived although a pool's `retry-after` had not passed yet.
+    """
+
+    at_s: float
     calls: int
     calls_by_status: dict[int, int]
     burst_max_100ms: int
@@ -35,35 +40,30 @@ class Stats:
     in_flight: int
     in_flight_max: int
     total_nanousd: int
-    pools: dict[str, dict[str, dict[str, float]]]
+    pools: dict[str, PoolMeters]
 
 
 class Recorder:
     """Keeps the counters; every method takes monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, started_at: float) -> None:
         self.lines: list[CallLine] = []
         self.by_status: Counter[int] = Counter()
         self.burst_max = 0
         self.early_calls = 0
         self.in_flight = 0
         self.in_flight_max = 0
-        self._started_at: float | None = None
+        self._started_at = started_at
         self._window = -1
         self._in_window = 0
 
-    def open(self, now: float) -> None:
-        """Count `at_s` from now, unless that has begun."""
-        if self._started_at is None:
-            self._started_at = now
-
     def since_start(self, now: float) -> float:
         """Seconds from the start to `now`."""
-        return now - (now if self._started_at is None else self._started_at)
+        return now - self._started_at
 
     def arrived(self, now: float) -> None:
         """A message call came in."""
-        window = int(now / _BURST_WINDOW_S)
+        window = int(self.since_start(now) / _BURST_WINDOW_S)
         self._in_window = self._in_window + 1 if window == self._window else 1
         self._window = window
         self.burst_max = max(self.burst_max, self._in_window)
@@ -82,9 +82,10 @@ class Recorder:
         self.by_status[line.status] += 1
         self.lines.append(line)
 
-    def snapshot(self, total_nanousd: int, pools: dict[str, Any]) -> Stats:
+    def snapshot(self, total_nanousd: int, meters: Meters) -> Stats:
         """The counters as a value."""
         return Stats(
+            at_s=meters.at_s,
             calls=len(self.lines),
             calls_by_status=dict(self.by_status),
             burst_max_100ms=self.burst_max,
@@ -92,5 +93,9 @@ class Recorder:
             in_flight=self.in_flight,
             in_flight_max=self.in_flight_max,
             total_nanousd=total_nanousd,
-            pools=pools,
+            pools={name: pool for name, pool in meters.pools.items() if _was_used(pool)},
         )
+
+
+def _was_used(pool: PoolMeters) -> bool:
+    return bool(pool.refused) or any(meter.used or meter.others for meter in pool.axes.values())

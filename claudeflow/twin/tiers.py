@@ -19,6 +19,21 @@ class Limits:
     otpm: int
 
 
+@dataclass(frozen=True, slots=True)
+class WorkspaceLimits:
+    """What a workspace may use a minute of each pool; None is no limit. `tpm` is input plus output."""
+
+    rpm: int | None = None
+    itpm: int | None = None
+    otpm: int | None = None
+    tpm: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a limit at all."""
+        return any((self.rpm, self.itpm, self.otpm, self.tpm))
+
+
 # The evaluation tier's numbers are not published; these are the smallest ever seen on an account.
 _EVALUATION_LIMITS = Limits(50, 30_000, 8_000)
 _STANDARD: dict[str, Limits] = {

@@ -8,7 +8,7 @@ import httpx2
 
 from claudeflow.twin.control import respond
 from claudeflow.twin.engine import Twin
-from claudeflow.twin.errors import ConnectionDropped
+from claudeflow.twin.errors import ConnectionDropped, ConnectionRefused
 from claudeflow.twin.settings import TwinSettings
 from claudeflow.twin.wire import Body, HttpCall
 
@@ -16,8 +16,9 @@ from claudeflow.twin.wire import Body, HttpCall
 class TwinTransport(httpx2.AsyncBaseTransport):
     """Sends every request to a twin.
 
-    A dropped connection is `httpx2.ReadError` before the headers and `httpx2.RemoteProtocolError` within
-    the body; leaving a stream early, or cancelling a call, tells the twin that the client went away.
+    An outage is `httpx2.ConnectError`; a dropped connection is `httpx2.ReadError` before the headers and
+    `httpx2.RemoteProtocolError` within the body. Leaving a stream early, or cancelling a call, tells the
+    twin that the client went away.
     """
 
     def __init__(self, twin: Twin | TwinSettings | None = None) -> None:
@@ -34,6 +35,8 @@ class TwinTransport(httpx2.AsyncBaseTransport):
         )
         try:
             answer = await respond(self.twin, call)
+        except ConnectionRefused:
+            raise httpx2.ConnectError("connection refused by the twin", request=request) from None
         except ConnectionDropped:
             raise httpx2.ReadError("connection reset by the twin", request=request) from None
         if isinstance(answer.body, bytes):

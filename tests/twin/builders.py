@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import anthropic
 import httpx2
@@ -18,7 +20,7 @@ from claudeflow.twin.wire import HttpAnswer, HttpCall
 
 HEADERS = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
 EPOCH_S = 1_795_000_000.0
-SECOND_NS = 10**9
+T = TypeVar("T")
 
 
 class WoundClock:
@@ -114,3 +116,50 @@ async def read_all(answer: HttpAnswer, into: list[bytes] | None = None) -> bytes
     finally:
         await answer.body.aclose()
     return b"".join(parts)
+
+
+class _Jump(selectors.SelectSelector):
+    """Instead of waiting it tells the loop that the time has passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        assert timeout is not None, "everybody waits for something that never comes"
+        self.now += max(0.0, timeout)
+        return super().select(0)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time begins at `start_s` and jumps to the next timer; it counts its timers."""
+
+    def __init__(self, start_s: float = 0.0) -> None:
+        self._jump = _Jump()
+        self._jump.now = start_s
+        self.timers = 0
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        return self._jump.now
+
+    def call_at(  # type: ignore[override]
+        self, when: float, *args: Any, **options: Any
+    ) -> asyncio.TimerHandle:
+        self.timers += 1
+        return super().call_at(when, *args, **options)
+
+
+def in_virtual_time(work: Callable[[JumpingLoop], Coroutine[Any, Any, T]], start_s: float = 0.0) -> T:
+    """What `work` returns when it runs on a loop of its own."""
+    loops: list[JumpingLoop] = []
+
+    def new_loop() -> JumpingLoop:
+        loops.append(JumpingLoop(start_s))
+        return loops[-1]
+
+    async def main() -> T:
+        return await work(loops[-1])
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(main())

@@ -207,7 +207,7 @@ async def test_reads_do_not_draw_on_the_input_limit() -> None:
     clock.advance(60)
     await twin.handle(a_call(system=system))
 
-    level = twin.stats().pools["opus-5"]["input_tokens"]["level"]
+    level = twin.stats().pools["opus-5"].input_tokens.level
     assert level == 2_000_000 - twin.invoice().lines[1].tokens.input
 
 

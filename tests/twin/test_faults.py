@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from claudeflow.twin.engine import Twin
-from claudeflow.twin.errors import ConnectionDropped
-from claudeflow.twin.fault_script import load_faults, parse_faults, read_faults
+from claudeflow.twin.errors import ConnectionDropped, ConnectionRefused
+from claudeflow.twin.fault_script import parse_faults
 from claudeflow.twin.faults import KINDS, Fault, mishap
+from claudeflow.twin.script import load_script, read_script
 from claudeflow.twin.settings import TwinSettings, settings_from_json, settings_to_json
 from claudeflow.twin.wire import HttpAnswer
 from tests.twin.builders import WoundClock, a_call, a_twin, headers_of, json_of, read_all
@@ -42,7 +44,7 @@ async def answered(kind: str, *, stream: bool = False, **fault: Any) -> HttpAnsw
 def test_a_script_is_read_from_toml(tmp_path: Path) -> None:
     path = tmp_path / "script.toml"
     path.write_text(SCRIPT)
-    storm, overload = load_faults(path)
+    storm, overload = load_script(path).faults
 
     assert storm == Fault("rate_429", from_s=60, until_s=90, share=0.5, retry_after_s=12)
     assert overload.calls == (3, 7)
@@ -68,17 +70,36 @@ def test_a_script_is_read_from_toml(tmp_path: Path) -> None:
 )
 def test_a_bad_script_is_refused_with_the_entry_and_what_is_allowed(text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match="fault") as caught:
-        read_faults(text)
+        read_script(text)
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ({"kind": "rate_429", "countdown": True}, "countdown needs until_s"),
+        ({"kind": "rate_429", "countdown": 1}, "give true or false"),
+        (
+            {"kind": "rate_429", "countdown": True, "until_s": 9, "retry_after_s": 2},
+            "countdown and retry_after_s exclude each other",
+        ),
+        ({"kind": "headers_lost", "families": "ten"}, "give all, nine, six, none"),
+        ({"kind": "outage", "share": 0.5}, "unknown key 'share'; allowed: from_s, kind, until_s"),
+    ],
+)
+def test_keys_that_belong_together_are_checked_together(fault: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match="fault 1 ") as caught:
+        parse_faults([fault])
     assert complaint in str(caught.value)
 
 
 def test_settings_with_faults_survive_the_way_through_json() -> None:
-    settings = TwinSettings(faults=read_faults(SCRIPT), keys=("a", "b"), rpm=7, burst_s=0.5)
+    settings = TwinSettings(faults=read_script(SCRIPT).faults, keys=("a", "b"), rpm=7, burst_s=0.5)
     assert settings_from_json(settings_to_json(settings)) == settings
 
 
 def test_bounds_and_share_pick_the_calls() -> None:
-    faults = read_faults(SCRIPT)
+    faults = read_script(SCRIPT).faults
     hit = [
         (call, fate.answer.kind)
         for call in range(1, 11)
@@ -222,17 +243,98 @@ async def test_lost_headers_take_retry_after_along() -> None:
     assert (first.status, second.status) == (200, 429)
 
 
+async def test_some_header_families_can_be_lost_for_a_while() -> None:
+    clock = WoundClock()
+    twin = a_faulty_twin("headers_lost", clock, families="six", until_s=60)
+    lines = []
+    for _ in range(2):
+        names = headers_of(await twin.handle(a_call()))
+        lines.append(len([name for name in names if "ratelimit" in name]))
+        clock.advance(60)
+    assert lines == [6, 12]
+
+
+async def test_a_storm_can_count_down_to_its_end() -> None:
+    clock = WoundClock()
+    twin = a_faulty_twin("rate_429", clock, until_s=720, countdown=True)
+    told = []
+    for _ in range(5):
+        told.append(headers_of(await twin.handle(a_call())).get("retry-after"))
+        clock.advance(179.5)
+    assert told == ["720", "541", "361", "182", "2"]
+    assert (await twin.handle(a_call())).status == 200
+    assert twin.stats().early_calls == 4
+    assert twin.stats().pools["opus-5"].refused == {"rate_429": 5}
+
+
+async def test_who_waits_out_a_countdown_is_served() -> None:
+    clock = WoundClock()
+    twin = a_faulty_twin("rate_429", clock, until_s=90, countdown=True)
+    for wait_s in (0.3, 40.0):
+        clock.advance(wait_s)
+        told = headers_of(await twin.handle(a_call()))["retry-after"]
+    clock.advance(float(told))
+
+    assert (await twin.handle(a_call())).status == 200
+
+
+async def test_an_episode_of_overload_hits_its_share_of_the_calls_within_its_time() -> None:
+    clock = WoundClock()
+    twin = a_faulty_twin("overloaded_529", clock, from_s=100, until_s=200, share=0.7)
+    twin.start()
+    statuses = []
+    for _ in range(300):
+        statuses.append((await twin.handle(a_call(max_tokens=1))).status)
+        clock.advance(1)
+    assert set(statuses[:100]) == set(statuses[200:]) == {200}
+    assert 55 < statuses[100:200].count(529) < 85
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/v1/models"])
+async def test_an_outage_is_of_every_path_and_ends(path: str) -> None:
+    clock = WoundClock()
+    twin = a_faulty_twin("outage", clock, from_s=60, until_s=660)
+    call = a_call(path, method="GET" if path == "/v1/models" else "POST")
+    statuses = []
+    for wait_s in (0, 60, 599, 1):
+        clock.advance(wait_s)
+        try:
+            statuses.append((await twin.handle(call)).status)
+        except ConnectionRefused:
+            statuses.append(0)
+    assert statuses == [200, 0, 0, 200]
+    assert twin.stats().calls_by_status[0] == 2
+    assert all(line.tokens.output > 0 for line in twin.invoice().lines)
+
+
 async def test_a_retry_after_can_stand_on_a_success_as_it_does_on_record() -> None:
     answer = await answered("retry_after_on_200", retry_after_s=22)
     assert (answer.status, headers_of(answer)["retry-after"]) == (200, "22")
 
 
-async def test_a_skewed_clock_shifts_date_and_resets_together() -> None:
-    straight, skewed = await a_twin().handle(a_call()), await answered("clock_skew", offset_s=-7_200)
-    for name in ("date", "anthropic-ratelimit-input-tokens-reset"):
-        assert headers_of(straight)[name] != headers_of(skewed)[name]
-    told = [parsedate_to_datetime(headers_of(answer)["date"]) for answer in (straight, skewed)]
-    assert (told[1] - told[0]).total_seconds() == -7_200
+@pytest.mark.parametrize("offset_s", [-7_200, -90, 90, 7_200])
+async def test_a_skewed_clock_shifts_date_and_every_reset_by_as_much(offset_s: int) -> None:
+    straight = headers_of(await a_twin().handle(a_call()))
+    skewed = headers_of(await answered("clock_skew", offset_s=offset_s))
+    resets = [name for name in straight if name.endswith("-reset")]
+
+    told = [parsedate_to_datetime(headers["date"]) for headers in (straight, skewed)]
+    assert (told[1] - told[0]).total_seconds() == offset_s
+    assert len(resets) == 4
+    for name in resets:
+        moved = datetime.fromisoformat(skewed[name]) - datetime.fromisoformat(straight[name])
+        assert moved.total_seconds() == offset_s
+    others = set(straight) - set(resets) - {"date"}
+    assert all(straight[name] == skewed[name] for name in others)
+
+
+async def test_errors_are_dated_by_the_skewed_clock_as_well() -> None:
+    for kind in ("error_502_html", "error_500"):
+        dates = []
+        for faults in ([{"kind": kind}], [{"kind": kind}, {"kind": "clock_skew", "offset_s": 90}]):
+            answer = await a_twin(faults=parse_faults(faults)).handle(a_call())
+            dates.append(parsedate_to_datetime(headers_of(answer)["date"]))
+        assert (dates[1] - dates[0]).total_seconds() == 90
 
 
 async def test_latency_can_be_multiplied() -> None:
@@ -257,7 +359,8 @@ async def test_a_refusal_is_a_200_and_billed_for_some_categories_only(category: 
 async def test_a_client_that_leaves_a_plain_call_is_billed_for_what_was_generated() -> None:
     clock = WoundClock(runs=False)
     twin = a_twin(clock, ttft_s=0.0, tokens_per_s=10.0, latency_sigma=0.0)
-    task = asyncio.ensure_future(twin.handle(a_call()))
+    question = [{"role": "user", "content": "[[answer 100 tokens]]"}]
+    task = asyncio.ensure_future(twin.handle(a_call(messages=question)))
     await asyncio.sleep(0)
     clock.advance(3.0)
     task.cancel()

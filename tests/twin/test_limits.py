@@ -4,14 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudeflow.twin.headers import rate_headers, rounded_thousand
-from claudeflow.twin.limits import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, Bucket, Gauge, Pool, Ramp
+from claudeflow.twin.bucket import Bucket
+from claudeflow.twin.changes import Change
+from claudeflow.twin.headers import Gauges, rate_headers, rounded_thousand
+from claudeflow.twin.limits import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, Gauge
+from claudeflow.twin.pool import Pool, PoolRules
+from claudeflow.twin.ramp import Ramp
 from claudeflow.twin.tiers import TIERS, Limits, limits_of
 from tests.twin.builders import WoundClock, a_call, a_twin, headers_of, json_of
 
 
 def a_pool(rpm: int = 60, itpm: int = 60_000, otpm: int = 6_000, burst_s: float | None = None) -> Pool:
-    return Pool(Limits(rpm, itpm, otpm), burst_s, None, 0.0)
+    return Pool("opus-5", Limits(rpm, itpm, otpm), PoolRules(burst_s), 0.0)
 
 
 def test_a_bucket_refills_continuously_and_never_above_its_capacity() -> None:
@@ -48,11 +52,13 @@ def test_what_a_bucket_grants_over_time_never_exceeds_capacity_plus_refill(
 def test_a_settled_draw_charges_exactly_what_was_generated(speed: float, seconds: float, tokens: int) -> None:
     bucket = Bucket(1.0, 1_000_000, 0.0)
     bucket.take(500_000, 0.0)
-    bucket.begin_draw(speed, 0.0)
+    bucket.draw(speed, 0.0)
     bucket.level(seconds / 2)
-    bucket.end_draw(speed, seconds, tokens, seconds)
+    bucket.draw(-speed, seconds)
+    bucket.take(tokens - speed * seconds, seconds)
 
     assert bucket.level(seconds) == pytest.approx(500_000 + seconds - tokens, abs=1e-3)
+    assert bucket.used == pytest.approx(500_000 + tokens, abs=1e-3)
 
 
 def test_requests_are_refused_one_by_one_with_whole_seconds_to_wait() -> None:
@@ -134,7 +140,7 @@ def test_token_levels_are_shown_to_the_nearest_thousand(level: float, shown: int
 @pytest.mark.parametrize(("families", "lines"), [("all", 12), ("nine", 9), ("six", 6), ("none", 0)])
 def test_header_families_can_be_left_out(families: str, lines: int) -> None:
     gauge = Gauge(1_000, 500, 10.0)
-    assert len(rate_headers((gauge, gauge, gauge), 0.0, families)) == lines
+    assert len(rate_headers(Gauges(gauge, gauge, gauge), 0.0, families)) == lines
 
 
 def test_each_tier_grants_at_least_what_the_one_below_does() -> None:
@@ -192,7 +198,7 @@ async def test_other_consumers_and_changed_limits_are_felt() -> None:
     twin.consume("claude-opus-5", requests=99)
     assert (await twin.handle(a_call())).status == 200
     assert (await twin.handle(a_call())).status == 429
-    twin.change_limits(Limits(6_000, 1_000, 1_000))
+    twin.change_limits(Change(rpm=6_000))
     answer = await twin.handle(a_call(model="claude-sonnet-5"))
     assert headers_of(answer)["anthropic-ratelimit-requests-limit"] == "6000"
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from claudeflow.twin.headers import rate_headers
-from claudeflow.twin.limits import Pool
+from claudeflow.twin.pool import Pool, PoolRules
 from claudeflow.twin.tiers import Limits
 from claudeflow.twin.wire import HttpAnswer
 from tests.twin.builders import WoundClock, a_call, a_twin, headers_of, json_of, read_all
@@ -184,12 +184,13 @@ def test_the_twins_bucket_gives_the_hidden_debt_that_is_on_record() -> None:
     """Remaining 5,000 and full in 49 s; seven seconds later 0 and full in 91 s; both were answered."""
     pair = sorted((row for row in observations() if "sysctl" in row["path"]), key=lambda row: row["path"])
     at = [parsedate_to_datetime(row["date"]).timestamp() for row in pair]
-    pool = Pool(Limits(50, 30_000, 8_000), None, None, at[0])
+    pool = Pool("sonnet-4", Limits(50, 30_000, 8_000), PoolRules(), at[0])
 
     for row, now in zip(pair, at, strict=True):
         assert row["status"] == 200
         assert pool.admit(row["usage"]["input_tokens"], now) is None
-        told = {name.decode(): value.decode() for name, value in rate_headers(pool.gauges(now), 0.0, "all")}
+        lines = rate_headers(pool.gauges(now, priority=False), 0.0, "all")
+        told = {name.decode(): value.decode() for name, value in lines}
         for kind in ("input-tokens", "output-tokens", "tokens"):
             for what in ("limit", "remaining", "reset"):
                 assert told[f"anthropic-ratelimit-{kind}-{what}"] == row["ratelimit"][f"{kind}-{what}"], (

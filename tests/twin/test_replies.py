@@ -67,6 +67,31 @@ def test_max_tokens_cuts_and_says_so() -> None:
     assert text_tokens(len(reply.blocks[0]["text"]), a_model()) <= 10
 
 
+@pytest.mark.parametrize("model", ["claude-opus-5", "claude-opus-4-6"])
+@given(tokens=st.integers(1, 3_000), words=st.text("ab \n", max_size=60))
+def test_a_question_can_ask_for_the_exact_length_of_its_answer(model: str, tokens: int, words: str) -> None:
+    content = f"{words}[[answer {tokens} tokens]]{words}"
+    reply = reply_to(model=model, max_tokens=4_000, messages=[{"role": "user", "content": content}])
+
+    assert (reply.tokens, reply.stop_reason) == (tokens, "end_turn")
+    assert text_tokens(len(reply.blocks[-1]["text"]), a_model(model)) == tokens
+
+
+def test_the_length_that_is_asked_for_includes_thinking_and_is_cut_by_max_tokens() -> None:
+    asked: dict[str, Any] = {"messages": [{"role": "user", "content": "Think. [[answer 500 tokens]]"}]}
+    thought = reply_to(thinking={"type": "adaptive"}, **asked)
+    cut = reply_to(max_tokens=40, **asked)
+
+    assert (thought.tokens, thought.thinking_tokens) == (500, 150)
+    assert (cut.tokens, cut.stop_reason) == (40, "max_tokens")
+
+
+@pytest.mark.parametrize("order", ["[[answer 0 tokens]]", "[[answer many tokens]]", "[[answer 5 tokens", ""])
+def test_anything_else_asks_for_no_length(order: str) -> None:
+    messages = [{"role": "user", "content": f"Explain the firewall change. {order}"}]
+    assert reply_to(messages=messages, max_tokens=4_000).tokens > 5
+
+
 def test_a_stop_sequence_ends_the_answer() -> None:
     reply = reply_to(stop_sequences=["firewall"])
     assert (reply.stop_reason, reply.stop_sequence) == ("stop_sequence", "firewall")

@@ -137,6 +137,13 @@ async def test_a_reset_before_the_headers_is_a_connection_error() -> None:
             await client.messages.create(**a_body())
 
 
+async def test_an_outage_is_a_connection_error_of_which_nothing_was_sent() -> None:
+    async with a_client(a_faulty_twin("outage")) as client:
+        with pytest.raises(anthropic.APIConnectionError) as caught:
+            await client.messages.create(**a_body())
+    assert isinstance(caught.value.__cause__, httpx2.ConnectError)
+
+
 async def test_a_reset_within_a_stream_is_a_protocol_error() -> None:
     async with a_client(a_faulty_twin("reset_mid_stream")) as client:
         with pytest.raises(httpx2.RemoteProtocolError):
@@ -161,7 +168,8 @@ async def test_a_cancelled_call_is_noticed_and_billed() -> None:
     clock = WoundClock(runs=False)
     twin = a_twin(clock, tokens_per_s=10.0, latency_sigma=0.0)
     async with a_client(twin) as client:
-        task = asyncio.ensure_future(client.messages.create(**a_body()))
+        question = [{"role": "user", "content": "[[answer 100 tokens]]"}]
+        task = asyncio.ensure_future(client.messages.create(**a_body(messages=question)))
         await clock.sleeping.wait()
         clock.advance(2.0)
         task.cancel()

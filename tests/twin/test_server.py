@@ -98,6 +98,10 @@ async def test_a_reset_reaches_the_client_as_a_broken_connection(address: str) -
         with pytest.raises(httpx2.ReadError):
             await client.post("/v1/messages", json=a_body())
         await client.post("/twin/faults", content='[[fault]]\nkind = "reset_mid_stream"')
+        await client.post("/twin/faults", content='[[fault]]\nkind = "outage"')
+        with pytest.raises(httpx2.ReadError):
+            await client.get("/v1/models")
+        await client.post("/twin/faults", content='[[fault]]\nkind = "reset_mid_stream"')
         for stream in (True, False):
             with pytest.raises((httpx2.ReadError, httpx2.RemoteProtocolError)):
                 await client.post("/v1/messages", json=a_body(stream=stream))
@@ -172,7 +176,11 @@ def running_command(*arguments: str) -> Iterator[str]:
 
 async def test_the_command_serves_what_its_options_say(tmp_path: Path) -> None:
     script = tmp_path / "faults.toml"
-    script.write_text('[[fault]]\nkind = "error_500"\ncalls = [2, 2]\n')
+    script.write_text(
+        '[[fault]]\nkind = "error_500"\ncalls = [2, 2]\n'
+        "[[change]]\nfactor = 2\n"
+        '[[consumer]]\nshare = 0.5\npool = "sonnet-5"\n'
+    )
     options = [
         "--port",
         "0",
@@ -191,8 +199,12 @@ async def test_the_command_serves_what_its_options_say(tmp_path: Path) -> None:
         async with connected(address) as client:
             first, second = [await client.post("/v1/messages", json=a_body()) for _ in range(2)]
             stranger = await client.post("/v1/messages", json=a_body(), headers={"x-api-key": "other"})
+            pools = (await client.get("/twin/stats")).json()["pools"]
 
-    assert first.headers["anthropic-ratelimit-requests-limit"] == "7"
+    assert first.headers["anthropic-ratelimit-requests-limit"] == "14"
+    assert sorted(pools) == ["opus-5", "sonnet-5"]
+    assert (pools["opus-5"]["requests"]["used"], pools["opus-5"]["refused"]) == (1, {"error_500": 1})
+    assert pools["sonnet-5"]["requests"]["others"] > 0
     assert "anthropic-ratelimit-input-tokens-limit" not in first.headers
     assert (second.status_code, stranger.status_code) == (500, 401)
 
