@@ -23,10 +23,12 @@ PURE = "Domain and policy know no I/O, clock, chance or log"
 SDK = "Only claude imports the SDK"
 SQL = "Only store speaks SQL"
 TWIN_KNOWS = "The twin knows the domain at most"
-TWIN_STARTS = "Only the command line starts the twin"
+TWIN_STARTS = "Only the command line and the simulation start the twin"
 
 OFFENCES = [
     ("daemon", "import claudeflow.cli", {LAYERS}),
+    ("simulation", "import claudeflow.cli", {LAYERS}),
+    ("daemon", "import claudeflow.simulation", {LAYERS}),
     ("claude", "import claudeflow.daemon", {LAYERS}),
     ("store", "import claudeflow.observe", {LAYERS}),
     ("observe", "from claudeflow import config", {LAYERS}),
@@ -43,6 +45,7 @@ OFFENCES = [
     ("cli", "import aiosqlite", {SQL}),
     ("twin", "import claudeflow.policy", {TWIN_KNOWS}),
     ("twin", "from claudeflow.store import database", {TWIN_KNOWS}),
+    ("twin", "import claudeflow.simulation", {TWIN_KNOWS}),
     ("daemon", "import claudeflow.twin", {TWIN_STARTS}),
 ]
 

@@ -17,7 +17,6 @@ from claudeflow.config import (
     Config,
     PriceSettings,
     SocketSettings,
-    api_key,
     as_dict,
     load_config,
     load_prices,
@@ -25,8 +24,8 @@ from claudeflow.config import (
     to_toml,
 )
 from claudeflow.domain.errors import ConfigError
+from claudeflow.policy.lanes import LaneSettings
 from claudeflow.policy.limiter import PoolLimits
-from claudeflow.policy.scheduler import LaneSettings
 
 SAMPLE = Path(__file__).parents[1] / "etc" / "claudeflow.toml"
 SECRET = "sk-ant-api03-of-nobody"
@@ -75,15 +74,76 @@ def test_the_sample_file_is_the_defaults() -> None:
     assert load_config(SAMPLE) == Config()
 
 
+WRONG_HOURS = """
+[lanes.standard]
+reserve = 0.7
+pressure_ceiling = 0
+max_wait_s = 0
+max_in_flight_per_workflow = -1
+[lanes.standard.hours]
+zone = "Mars/Base"
+windows = ["Mon-Fri 18:00-8:00", 5]
+zoen = "UTC"
+[lanes.standard.hours.days]
+"2026-13-01" = []
+"2026-12-01" = ["Mon 10:00-11:00"]
+"2026-12-02" = "closed"
+"""
+
+
+def test_every_mistake_in_a_lane_and_its_hours_says_what_is_allowed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(WRONG_HOURS, "c.toml")
+    found = {
+        mistake.field.removeprefix("lanes.standard."): mistake.message for mistake in caught.value.mistakes
+    }
+    assert found == {
+        "reserve": "must be 0.5 or less; found 0.7",
+        "pressure_ceiling": "must be more than 0; found 0",
+        "max_wait_s": "must be more than 0; found 0",
+        "max_in_flight_per_workflow": "must be 0 or more; found -1",
+        "hours.zone": (
+            'must be the name of a time zone of this host, such as "Europe/Berlin"; found "Mars/Base"'
+        ),
+        "hours.windows.0": (
+            'must be a window such as "Mon-Fri 18:00-08:00" or "Sat,Sun 00:00-24:00"; '
+            'found "Mon-Fri 18:00-8:00"'
+        ),
+        "hours.windows.1": "must be text in quotes; found 5",
+        "hours.zoen": "no such key; did you mean zone?",
+        "hours.days.2026-13-01": 'must be a date such as "2026-12-24"; found "2026-13-01"',
+        "hours.days.2026-12-01.0": (
+            'must be a window without days, such as "18:00-08:00"; found "Mon 10:00-11:00"'
+        ),
+        "hours.days.2026-12-02": 'must be a list; found "closed"',
+    }
+
+
+def test_hours_survive_being_written_out() -> None:
+    text = """
+[lanes.standard.hours]
+zone = "Europe/Berlin"
+windows = ["Mon-Fri 18:00-08:00"]
+[lanes.standard.hours.days]
+"2026-12-24" = ["00:00-12:00"]
+"2026-12-25" = []
+"""
+    config = parse_config(text, "c.toml")
+    assert config.lanes["standard"].hours.days == {"2026-12-24": ("00:00-12:00",), "2026-12-25": ()}
+    assert parse_config(to_toml(config), "again.toml") == config
+
+
 def test_an_empty_file_is_the_defaults() -> None:
     assert parse_config("", "c.toml") == Config()
 
 
 def test_the_sample_file_sets_every_key() -> None:
+    """The hours of a lane are set once: there they are explained."""
     tables = tomllib.loads(SAMPLE.read_text())
     for path in keys_of(Config()):
         node: Any = tables
-        if path != ("pools",):
+        repeats_hours = path[2:3] == ("hours",) and path[1] != "interactive"
+        if path != ("pools",) and not repeats_hours:
             for name in path:
                 assert name in node, f"{'.'.join(path)} is not in etc/claudeflow.toml"
                 node = node[name]
@@ -128,9 +188,10 @@ requests = 1.5
 input_tokens = 0
 output_tokens = true
 [limiter]
+gate = 4
+[limiter.margin]
 burst_s = "5"
 cold_theta = 1.5
-gate = 4
 [limiter.ceiling]
 initial = 2
 minimum = 3
@@ -153,10 +214,10 @@ EVERY_MESSAGE = {
     "a letter or digit first",
     "lanes.Bulk.max_inflight": "no such key; did you mean max_in_flight?",
     "lanes.standard.weight": "must be a finite number; found inf",
-    "limiter.burst_s": 'must be a number; found "5"',
     "limiter.ceiling": "minimum <= initial <= maximum must hold; found 3 <= 2 <= 4000",
-    "limiter.cold_theta": "must be 1 or less; found 1.5",
     "limiter.gate": "must be a table; found 4",
+    "limiter.margin.burst_s": 'must be a number; found "5"',
+    "limiter.margin.cold_theta": "must be 1 or less; found 1.5",
     "limits.input_tokens": "must be 1 or more; found 0",
     "limits.output_tokens": "must be a whole number; found true",
     "limits.requests": "must be a whole number; found 1.5",
@@ -273,25 +334,6 @@ def test_printed_defaults_are_marked_and_nothing_else() -> None:
 
 def test_plain_values_keep_every_key() -> None:
     assert as_dict(Config())["limiter"]["gate"]["jitter_share"] == 0.2
-
-
-def test_the_credential_of_systemd_goes_before_the_environment(tmp_path: Path) -> None:
-    environ = {KEY_VARIABLE: " from-environment\n", "CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert api_key(environ) == "from-environment"
-    (tmp_path / KEY_CREDENTIAL).write_text("from-systemd\n")
-    assert api_key(environ) == "from-systemd"
-
-
-@pytest.mark.parametrize("environ", [{}, {KEY_VARIABLE: " "}, {"CREDENTIALS_DIRECTORY": "/nonexistent"}])
-def test_without_a_key_there_is_none(environ: dict[str, str]) -> None:
-    assert api_key(environ) is None
-
-
-@pytest.mark.parametrize("key", ["sk-ant-é", "two words", "two\nlines"])
-def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        api_key({KEY_VARIABLE: key})
-    assert key not in str(refused.value)
 
 
 def prices_with(file: Path, text: str) -> PriceSettings:

@@ -33,22 +33,26 @@ NO_KEY: RequestOptions = {"idempotency_key": "unused"}
 DRAIN_S = 1.0  # after message_stop only the end of the body is missing
 
 OnStart = Callable[[], None]
+KeyInUse = Callable[[], str]
 
 
 class ClaudeClient:
     """Sends requests and turns whatever comes back into a Reply. Build one per event loop."""
 
     def __init__(
-        self, settings: ClaudeSettings, api_key: str, http_client: httpx2.AsyncClient | None = None
+        self, settings: ClaudeSettings, api_key: str | KeyInUse, http_client: httpx2.AsyncClient | None = None
     ) -> None:
-        """`http_client` stands in for the network; without one, aiohttp carries the calls."""
+        """`api_key` is the key, or tells at each call which one is in use. `http_client` stands in for
+        the network; without one, aiohttp carries the calls.
+        """
         # At DEBUG the SDK logs whole requests; no setting of the environment may switch that on.
         logging.getLogger("anthropic").setLevel(logging.WARNING)
         self._settings = settings
+        self._key_in_use: KeyInUse = api_key if callable(api_key) else api_key.__str__
         # A whole URL saves the SDK the merging of two, a tenth of a call's CPU.
         self._url = settings.base_url.rstrip("/") + MESSAGES
         self._sdk = anthropic.AsyncAnthropic(
-            api_key=api_key,
+            api_key=self._key_in_use(),
             base_url=settings.base_url,
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout_s),
@@ -70,6 +74,7 @@ class ClaudeClient:
             body = wire_body(request, streamed)
         except TypeError as error:
             return Reply(Rejected(JobError("invalid_request", f"the body is no JSON: {error}")), sent=False)
+        self._sdk.api_key = self._key_in_use()
         progress = Progress(started_s=asyncio.get_running_loop().time())
         attempt = self._stream if streamed else self._plain
         deadline_s = settings.stream_timeout_s if streamed else settings.attempt_timeout_s

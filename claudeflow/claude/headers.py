@@ -2,7 +2,9 @@
 
 Observed on recordings of the real API: three different sets of `anthropic-ratelimit-*`, resets in
 the past on most answers, and `retry-after` on answers with status 200, where it orders nothing.
-The combined `anthropic-ratelimit-tokens-*` family is input plus output and describes no bucket.
+The combined `anthropic-ratelimit-tokens-*` family is input plus output, or the limit of a workspace
+where that is smaller. The families `anthropic-priority-*` and `anthropic-fast-*` describe capacity
+outside of the pool and are not read; nor is `anthropic-ratelimit-unified-*` of other credentials.
 """
 
 from __future__ import annotations
@@ -19,7 +21,14 @@ FAMILY = {
     Axis.REQUESTS: "anthropic-ratelimit-requests-",
     Axis.INPUT_TOKENS: "anthropic-ratelimit-input-tokens-",
     Axis.OUTPUT_TOKENS: "anthropic-ratelimit-output-tokens-",
+    Axis.TOKENS: "anthropic-ratelimit-tokens-",
 }
+
+MOST = 10**15
+"""A count beyond this is none: no limit or bucket of an API is as large."""
+
+LONGEST_RETRY_AFTER_S = 31 * 86_400.0
+"""A longer pause is not believed: one odd header must not stop a pool for good."""
 
 
 def read_reading(headers: Mapping[str, str]) -> Reading | None:
@@ -28,11 +37,14 @@ def read_reading(headers: Mapping[str, str]) -> Reading | None:
     axes = {axis: _axis(headers, family, server_s) for axis, family in FAMILY.items()}
     if not any(axes.values()):
         return None
-    return Reading(axes[Axis.REQUESTS], axes[Axis.INPUT_TOKENS], axes[Axis.OUTPUT_TOKENS])
+    return Reading(**{axis.value: reading for axis, reading in axes.items()})
 
 
 def read_retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `retry-after` orders to wait: a number, or an HTTP date against the server's `date`."""
+    """Seconds that `retry-after` orders to wait: a number, or an HTTP date against the server's `date`.
+
+    None where it orders nothing that makes sense.
+    """
     value = headers.get("retry-after", "")
     wait_s = _number(value)
     if wait_s is None:
@@ -40,7 +52,7 @@ def read_retry_after_s(headers: Mapping[str, str]) -> float | None:
         if until_s is None or server_s is None:
             return None
         wait_s = max(0.0, until_s - server_s)
-    return wait_s if wait_s >= 0 else None
+    return wait_s if 0 <= wait_s <= LONGEST_RETRY_AFTER_S else None
 
 
 def read_should_retry(headers: Mapping[str, str]) -> bool | None:
@@ -62,9 +74,10 @@ def _axis(headers: Mapping[str, str], family: str, server_s: float | None) -> Ax
 
 def _whole(value: str) -> int | None:
     try:
-        return int(value)
+        number = int(value)
     except ValueError:
         return None
+    return number if abs(number) <= MOST else None
 
 
 def _number(value: str) -> float | None:

@@ -29,9 +29,11 @@ class ClaudeSettings:
     because a connection that is silent for ten minutes may be cut on its way.
     The phrases mark the two "money gone" errors that have no code of their own: 400s whose message
     contains one of them, in any case, hold the queue and fail no job.
+    `key_file` holds the API key; empty: the credential or the environment has it.
     """
 
     base_url: HttpUrl = "https://api.anthropic.com"
+    key_file: str = ""
     api_version: str = "2026-10-21"
     attempt_timeout_s: PositiveSeconds = 600.0
     stream_timeout_s: PositiveSeconds = 3600.0

@@ -28,7 +28,7 @@ MEANING: Mapping[Exit, str] = {
     Exit.USAGE: "the command line or the job is wrong",
     Exit.UNREACHABLE: "daemon not reachable",
     Exit.NOT_PERMITTED: "not permitted",
-    Exit.NOT_FOUND: "no such job",
+    Exit.NOT_FOUND: "no such job or hold",
     Exit.CONFLICT: "the job's state does not allow this",
     Exit.JOB_NOT_SUCCEEDED: "the job did not succeed",
     Exit.WAIT_TIMED_OUT: "the wait timed out",

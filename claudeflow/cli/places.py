@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,7 +78,9 @@ def places_of(context: click.Context) -> Places:
     return Places(context.meta.get(_META + "socket"), context.meta.get(_META + "config"))
 
 
-def places_options(*names: str, environment: bool = False) -> Callable[[_Fn], _Fn]:
+def places_options(
+    *names: str, environment: bool = False, helps: Mapping[str, str] = _HELP
+) -> Callable[[_Fn], _Fn]:
     """Add `--config`, `--socket` or both. The group's read the environment, a verb's override the group's."""
 
     def decorate(function: _Fn) -> _Fn:
@@ -92,7 +94,7 @@ def places_options(*names: str, environment: bool = False) -> Callable[[_Fn], _F
                 expose_value=False,
                 envvar=variable if environment else None,
                 show_envvar=environment,
-                help=_HELP[name] if environment else f"{_HELP[name]}  [env var: {variable}]",
+                help=helps[name] if environment else f"{helps[name]}  [env var: {variable}]",
             )(function)
         return function
 

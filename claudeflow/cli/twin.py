@@ -45,7 +45,9 @@ _POSITIVE_FLOAT = click.FloatRange(min=0, min_open=True)
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same answers.")
 @click.option(
-    "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Fault script in TOML."
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Script in TOML: faults, other consumers, changes of limits.",
 )
 @click.option(
     "--headers",
@@ -71,12 +73,12 @@ def command(port: int | None, host: str, uds: Path | None, **options: Any) -> No
 
 
 def _settings(options: dict[str, Any]) -> TwinSettings:
-    from claudeflow.twin.fault_script import load_faults
+    from claudeflow.twin.script import Script, load_script
     from claudeflow.twin.settings import TwinSettings
 
     path, cap = options["faults"], options["spend_cap_usd"]
     try:
-        faults = load_faults(path) if path is not None else ()
+        script = load_script(path) if path is not None else Script()
     except (ValueError, OSError) as error:
         raise click.BadParameter(str(error), param_hint="--faults") from error
     return TwinSettings(
@@ -91,5 +93,7 @@ def _settings(options: dict[str, Any]) -> TwinSettings:
         tokens_per_s=options["tokens_per_s"],
         seed=options["seed"],
         keys=options["keys"],
-        faults=faults,
+        faults=script.faults,
+        consumers=script.consumers,
+        changes=script.changes,
     )

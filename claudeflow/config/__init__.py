@@ -1,15 +1,14 @@
 """Configuration: TOML → one frozen value. The only package that sees every setting.
 
 The settings of a part live beside that part. All mistakes are reported at once, each with its key
-path, what was found and what is allowed. Secrets do not belong here: see `api_key`.
+path, what was found and what is allowed. Secrets do not belong here: see `find_key`.
 """
 
 from __future__ import annotations
 
+from claudeflow.config.keys import KEY_CREDENTIAL, KEY_VARIABLE, FoundKey, find_key
 from claudeflow.config.loading import (
-    KEY_CREDENTIAL,
-    KEY_VARIABLE,
-    api_key,
+    config_of,
     load_config,
     load_prices,
     parse_config,
@@ -29,12 +28,14 @@ __all__ = [
     "KEY_VARIABLE",
     "Config",
     "DaemonSettings",
+    "FoundKey",
     "PriceSettings",
     "PromptSettings",
     "SocketSettings",
     "StoreSettings",
-    "api_key",
     "as_dict",
+    "config_of",
+    "find_key",
     "load_config",
     "load_prices",
     "parse_config",

@@ -11,15 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from datetime import date, datetime, time
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import orjson
 from pydantic_core import ErrorDetails
 
 from claudeflow.config.settings import Config
 from claudeflow.domain.errors import Mistake
-from claudeflow.policy.limiter import PoolLimits
-from claudeflow.policy.scheduler import LaneSettings
 
 _LANE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -28,6 +27,7 @@ _KEY_START = "sk-ant-"
 
 _MUST = {
     "string_type": "must be text in quotes",
+    "string_too_short": "must not be empty",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
@@ -42,21 +42,31 @@ _MUST = {
 }
 """What is allowed, by the type of pydantic's error."""
 
-_PREDICATES = {"is_http_url": "must be an address such as https://api.anthropic.com"}
+_PREDICATES = {
+    "is_http_url": "must be an address such as https://api.anthropic.com",
+    "is_zone": 'must be the name of a time zone of this host, such as "Europe/Berlin"',
+    "is_window": 'must be a window such as "Mon-Fri 18:00-08:00" or "Sat,Sun 00:00-24:00"',
+    "is_span": 'must be a window without days, such as "18:00-08:00"',
+    "is_day": 'must be a date such as "2026-12-24"',
+}
 
 
-def mistake_of(error: ErrorDetails) -> Mistake:
-    """One finding of pydantic in words."""
+def mistake_of(error: ErrorDetails, kind: type = Config) -> Mistake:
+    """One finding of pydantic in words; `kind` is the dataclass that the whole file describes."""
     loc, context = error["loc"], error.get("ctx", {})
-    path = ".".join(str(part) for part in loc)
+    path = ".".join(str(part) for part in loc if part != "[key]")
     if error["type"] == "unexpected_keyword_argument":
-        return Mistake(path, f"no such key{_allowed_instead(loc)}")
+        return Mistake(path, f"no such key{_allowed_instead(kind, loc)}")
+    if error["type"] == "missing":
+        return Mistake(path, "is missing")
+    if error["type"] == "value_error":
+        return Mistake(path, str(context["error"]))
     if error["type"] == "predicate_failed":
         name = next((name for name in _PREDICATES if name in error["msg"]), "")
         must = _PREDICATES.get(name, error["msg"])
     else:
         must = _MUST.get(error["type"], error["msg"].replace("Input should", "must")).format(**context)
-    return Mistake(path, f"{must}; found {_shown(error['input'])}")
+    return Mistake(path, f"{must}; found {shown(error['input'])}")
 
 
 def never_allowed(tables: Mapping[str, Any], key_places: str) -> list[Mistake]:
@@ -89,8 +99,8 @@ def _lane_mistakes(lanes: Any, default_lane: Any) -> Iterator[Mistake]:
     if not lanes:
         yield Mistake("lanes", "name at least one lane, or leave the table out for the three default lanes")
     elif isinstance(default_lane, str) and default_lane not in lanes:
-        hint = _did_you_mean(default_lane, lanes) or f"; allowed: {', '.join(lanes)}"
-        yield Mistake("default_lane", f"no lane has this name{hint}; found {_shown(default_lane)}")
+        hint = did_you_mean(default_lane, lanes) or f"; allowed: {', '.join(lanes)}"
+        yield Mistake("default_lane", f"no lane has this name{hint}; found {shown(default_lane)}")
     for name in lanes:
         if not _LANE_NAME.fullmatch(name):
             rule = "must be at most 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
@@ -106,7 +116,7 @@ def _ceiling_mistakes(own: Mapping[str, Any], default: Mapping[str, int]) -> Ite
 
 def _mode_mistakes(mode: Any) -> Iterator[Mistake]:
     if isinstance(mode, str) and not _MODE.fullmatch(mode):
-        yield Mistake("socket.mode", f'must be an octal mode such as "0660"; found {_shown(mode)}')
+        yield Mistake("socket.mode", f'must be an octal mode such as "0660"; found {shown(mode)}')
 
 
 def _table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -126,22 +136,31 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
-def _allowed_instead(loc: tuple[int | str, ...]) -> str:
+def _allowed_instead(kind: Any, loc: tuple[int | str, ...]) -> str:
     """The key that may have been meant, or else all that its table may have."""
-    node: Any = Config()
-    rows = {"lanes": LaneSettings(), "pools": PoolLimits()}
-    for depth, part in enumerate(loc[:-1]):
-        node = rows[str(loc[depth - 1])] if isinstance(node, dict) else getattr(node, str(part), None)
-    names = [field.name for field in fields(node)] if is_dataclass(node) else []
-    return _did_you_mean(str(loc[-1]), names) or f"; allowed: {', '.join(names)}"
+    for part in loc[:-1]:
+        kind = _type_within(kind, part)
+    names = [field.name for field in fields(kind)] if is_dataclass(kind) else []
+    return did_you_mean(str(loc[-1]), names) or f"; allowed: {', '.join(names)}"
 
 
-def _did_you_mean(name: str, names: Any) -> str:
+def _type_within(kind: Any, part: int | str) -> Any:
+    """The type of one field of a dataclass, or of the members of a table or list."""
+    if is_dataclass(kind) and isinstance(kind, type):
+        kind = get_type_hints(kind).get(str(part))
+    else:
+        kind = next((inner for inner in get_args(kind) if inner not in (str, Ellipsis)), None)
+    alternatives = [inner for inner in get_args(kind) if inner is not NoneType]
+    return alternatives[0] if NoneType in get_args(kind) and len(alternatives) == 1 else kind
+
+
+def did_you_mean(name: str, names: Any) -> str:
+    """A question when a known name is close, else nothing."""
     close = difflib.get_close_matches(name, list(names), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as it may stand in the file; tables and lists are only named."""
     if isinstance(value, dict):
         return "a table"

@@ -9,9 +9,9 @@ from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.observe.settings import LogSettings
+from claudeflow.policy.lanes import LaneSettings
 from claudeflow.policy.limiter import LimiterSettings, PoolLimits
 from claudeflow.policy.retry import RetrySettings
-from claudeflow.policy.scheduler import LaneSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class PriceSettings:
 
 def _default_lanes() -> dict[str, LaneSettings]:
     return {
-        "interactive": LaneSettings(weight=8.0, retry_window_s=300.0),
+        "interactive": LaneSettings(weight=8.0, reserve=0.05, max_wait_s=60.0, retry_window_s=300.0),
         "standard": LaneSettings(weight=3.0),
-        "bulk": LaneSettings(weight=1.0, retry_window_s=86_400.0),
+        "bulk": LaneSettings(weight=1.0, max_wait_s=86_400.0, retry_window_s=86_400.0),
     }
 
 

@@ -33,7 +33,7 @@ def _toml_lines(value: Any, default: Any, path: tuple[str, ...]) -> Iterator[str
     )
     tables = [(key, entry) for key, entry in entries if is_dataclass(entry) or isinstance(entry, dict)]
     scalars = [(key, entry) for key, entry in entries if (key, entry) not in tables]
-    if path and scalars:
+    if path and (scalars or not tables):
         yield f"\n[{'.'.join(_key(part) for part in path)}]"
     for key, entry in scalars:
         mark = "  # default" if entry == _member(default, key) else ""

@@ -10,18 +10,23 @@ from typing import Protocol
 
 from claudeflow import __version__
 from claudeflow.daemon.catalog import CatalogShelf
+from claudeflow.daemon.hold_desk import StoreHoldDesk
+from claudeflow.daemon.queue_desk import Floor as QueueFloor
+from claudeflow.daemon.queue_desk import StoreQueueDesk
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import DaemonStopped, Event, JobFinished, JobsSubmitted
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
+from claudeflow.intake.hold_desk import HoldDesk
+from claudeflow.intake.queue_desk import QueueDesk
 from claudeflow.observe.tally import LaneTally, Tally
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import ledger, reports
 
 
-class Floor(Protocol):
+class Floor(QueueFloor, Protocol):
     """What the desk needs of whoever works on jobs. Offline, nobody does."""
 
     @property
@@ -53,12 +58,23 @@ class Floor(Protocol):
 class StoreDesk:
     """A `Desk` over the store. Also a listener: it tells those who wait that their job has ended."""
 
-    def __init__(self, shared: Shared, shelf: CatalogShelf, floor: Floor, tally: Tally, spent: Spend) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        shelf: CatalogShelf,
+        floor: Floor,
+        holds: StoreHoldDesk,
+        tally: Tally,
+        *,
+        spent: Spend,
+    ) -> None:
         """`spent` is what the books said when the daemon started; `tally` counts from there on."""
         self._spent = spent
         self._shared = shared
         self._shelf = shelf
         self._floor = floor
+        self._queue = StoreQueueDesk(shared, floor)
+        self._holds = holds
         self._tally = tally
         self._started_ms = shared.clock.epoch_ms()
         self._waiting: defaultdict[JobId, list[asyncio.Future[None]]] = defaultdict(list)
@@ -67,6 +83,16 @@ class StoreDesk:
     def catalog(self) -> Catalog:
         """What can be asked for now."""
         return self._shelf.catalog
+
+    @property
+    def queue(self) -> QueueDesk:
+        """Where one asks who goes when, and moves jobs."""
+        return self._queue
+
+    @property
+    def holds(self) -> HoldDesk:
+        """Where holds are asked about, set and released."""
+        return self._holds
 
     def apply(self, event: Event) -> None:
         """Wake those who wait for a job, and everybody when nothing more will happen."""
@@ -179,7 +205,7 @@ class StoreDesk:
             now_ms=now_ms,
             lanes=tuple(self._lane(name, counts.get(name), now_ms) for name in names),
             pools=self._floor.pools(),
-            holds=self._shared.holds.in_force(),
+            holds=self._shared.holds.in_force(now_ms),
             spend=self._spend(*await store.read(ledger.unknown_spend)),
         )
 

@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from claudeflow.daemon.gate import Assignment, PoolGate
+from claudeflow.daemon.pool_view import PoolView
 from claudeflow.daemon.shared import Shared
 from claudeflow.daemon.upkeep import Upkeep
 from claudeflow.daemon.worker import Worker
-from claudeflow.domain.events import DaemonDraining, DaemonStopped
+from claudeflow.domain.events import DaemonDraining, DaemonStopped, Event, PoolGated
 from claudeflow.domain.job import Candidate, JobId
 from claudeflow.domain.report import PoolStatus
 from claudeflow.intake.desk import READY_PHASE
 from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes import largest_reserve
 from claudeflow.policy.limiter import Limiter, PoolLimits
 from claudeflow.policy.scheduler import Scheduler
+
+CLOSED_UNTIL = "closed_until_ms"
 
 
 class Engine:
@@ -56,6 +60,11 @@ class Engine:
         """A waiting job is no longer queued."""
         self._gate_of(candidate.model).gone(candidate)
 
+    def wake(self) -> None:
+        """Something changed that may let jobs go, or stop them: every pool looks again."""
+        for gate in self._gates.values():
+            gate.look_anew()
+
     def interrupt(self, job_id: JobId) -> bool:
         """Stop a running job's call."""
         return self._worker is not None and self._worker.interrupt(job_id)
@@ -64,18 +73,29 @@ class Engine:
         """How the pools stand."""
         return tuple(gate.snapshot() for _, gate in sorted(self._gates.items()))
 
+    def view(self, model: str) -> PoolView | None:
+        """A look at the pool of a model."""
+        return PoolView(self._gate_of(model), self._shared)
+
+    def views(self) -> list[PoolView]:
+        """A look at every pool that is in use."""
+        return [PoolView(gate, self._shared) for _, gate in sorted(self._gates.items())]
+
+    def apply(self, event: Event) -> None:
+        """A closed gate is remembered at once: a successor must not ask before `retry-after` either."""
+        if isinstance(event, PoolGated):
+            self.upkeep.save_soon()
+
     def memory(self) -> dict[str, object]:
         """What was learned, by name."""
         learned: dict[str, object] = {
-            f"pool:{name}": gate.limiter.memory() for name, gate in self._gates.items()
+            f"pool:{name}": self._memory_of(gate) for name, gate in self._gates.items()
         }
         return learned | {"estimates": self._shared.estimator.memory()}
 
     def reconfigure(self) -> None:
         """The shared configuration has changed: take it up where that needs no restart."""
-        for gate in self._gates.values():
-            gate.scheduler.reconfigure(self._shared.config.lanes)
-            gate.wake()
+        self.wake()
 
     async def run(self, worker: Worker, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Work until `stop`; then drain: claim nothing more, let calls finish within the grace
@@ -124,6 +144,10 @@ class Engine:
         task = self._claiming.create_task(gate.run(self._start), name=f"gate {gate.pool}")
         self._gate_tasks.append(task)
 
+    def _memory_of(self, gate: PoolGate) -> dict[str, object]:
+        closed_ms = round(gate.snapshot().gate_closed_for_s * 1000)
+        return gate.limiter.memory() | {CLOSED_UNTIL: self._shared.clock.epoch_ms() + closed_ms}
+
     def _gate_of(self, model: str) -> PoolGate:
         pool = self._shared.prices.pool_of(model)
         gate = self._gates.get(pool)
@@ -137,10 +161,11 @@ class Engine:
         shared, config = self._shared, self._shared.config
         now = shared.clock.monotonic()
         limits: PoolLimits = config.pools.get(pool, config.limits)
-        limiter = Limiter(limits, config.limiter, now)
+        limiter = Limiter(limits, config.limiter, now, reserve=largest_reserve(config.lanes))
         known = self._memory.get(f"pool:{pool}")
         if isinstance(known, dict):
-            limiter.recall(known, now)
+            left_s = (known.get(CLOSED_UNTIL, 0) - shared.clock.epoch_ms()) / 1000
+            limiter.recall({**known, "closed_for_s": left_s}, now)
         return PoolGate(pool, limiter, Scheduler(config.lanes), shared)
 
 
@@ -158,6 +183,9 @@ class IdleFloor:
     def gone(self, candidate: Candidate) -> None:
         """Nobody knew of it."""
 
+    def wake(self) -> None:
+        """Nobody is asleep."""
+
     def interrupt(self, job_id: JobId) -> bool:  # noqa: ARG002 - nothing runs
         """Nothing runs."""
         return False
@@ -165,3 +193,11 @@ class IdleFloor:
     def pools(self) -> tuple[PoolStatus, ...]:
         """No pool is in use."""
         return ()
+
+    def view(self, model: str) -> PoolView | None:  # noqa: ARG002 - there is no pool
+        """Nobody looks after any pool."""
+        return None
+
+    def views(self) -> list[PoolView]:
+        """No pool is in use."""
+        return []

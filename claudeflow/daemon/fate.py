@@ -25,7 +25,9 @@ def end_of(reply: Reply, decision: Decision, bill: Bill | None) -> CallEnd:
     )
 
 
-def fate_of(decision: Decision, interrupted_by: str | None, now_ms: int) -> Finish | Requeue:
+def fate_of(
+    decision: Decision, interrupted_by: str | None, now_ms: int, duration_s: float = 0.0
+) -> Finish | Requeue:
     """What becomes of the job. A person's wish to cancel it outweighs everything but an answer."""
     if interrupted_by == CANCELLED and not isinstance(decision, Complete):
         return Finish(JobState.CANCELLED)
@@ -36,9 +38,12 @@ def fate_of(decision: Decision, interrupted_by: str | None, now_ms: int) -> Fini
             return Finish(JobState.FAILED)
         case Release(reason):
             return Requeue(reason)
-        case HoldAndRelease(cause):
-            return Requeue(f"held: {cause}")
-        case RetryAfter(delay_s, error):
-            return Requeue(f"retry after {error.type}", now_ms + max(1, round(delay_s * 1000)))
+        case HoldAndRelease(cause, _, delay_s):
+            return Requeue(f"held: {cause}", now_ms + round(delay_s * 1000) if delay_s else 0)
+        case RetryAfter(delay_s, error, turn_s):
+            wait_ms = max(1, round(max(delay_s, turn_s) * 1000))
+            why = ", in its turn among the retries" if turn_s > delay_s else ""
+            spent_ms = round((duration_s + delay_s) * 1000)
+            return Requeue(f"retry after {error.type}{why}", now_ms + wait_ms, spent_ms)
         case _:
             assert_never(decision)

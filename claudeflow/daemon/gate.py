@@ -12,31 +12,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from claudeflow.daemon.shared import Shared
+from claudeflow.daemon.choosing import Choice, Choices, Choosing
+from claudeflow.daemon.shared import Shared, finished_unsent
 from claudeflow.domain.attempt import Reply
 from claudeflow.domain.errors import StoreError
 from claudeflow.domain.events import OwnTrouble, PoolGated, PoolOpened
-from claudeflow.domain.job import Candidate, Job
+from claudeflow.domain.job import Candidate, Job, JobError, JobState
 from claudeflow.domain.quota import Demand
 from claudeflow.domain.report import PoolStatus
-from claudeflow.policy.cache_plan import Turn
 from claudeflow.policy.flow import WINDOW, FlowKey
-from claudeflow.policy.gate import NotBefore
+from claudeflow.policy.lanes import largest_reserve
 from claudeflow.policy.limiter import Limiter, Permit
-from claudeflow.policy.pricing import UnknownModel
 from claudeflow.policy.scheduler import Scheduler
+from claudeflow.policy.worth import worth_of
 from claudeflow.store import jobs as store_jobs
-
-CLAIM_LIMIT = 16
-"""How many jobs start in one turn of the loop: more would hold up everything else for too long."""
-
-RECHECK_S = 1.0
-"""How soon to look again when jobs wait for a hold or for a prefix."""
+from claudeflow.store import queue as store_queue
 
 STORE_TROUBLE_PAUSE_S = 1.0
 
-OUTPUT_WORTH = 5.0
-"""Output costs five times the input for every model on the price list."""
+ELDEST = 16
+"""How many of a lane's oldest jobs are looked at, beside those whose turn it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +45,6 @@ class Assignment:
     gate: PoolGate
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    candidate: Candidate
-    permit: Permit
-    leads: bool
-
-
 class PoolGate:
     """One pool's jobs on their way out."""
 
@@ -67,11 +55,18 @@ class PoolGate:
         self._shared = shared
         self._changed = asyncio.Event()
         self._stopping = False
-        self._unpriced: set[str] = set()
+        self.choosing = Choosing(pool, limiter, scheduler, shared)
 
     def wake(self) -> None:
         """Something changed: look again."""
         self._changed.set()
+
+    def look_anew(self) -> None:
+        """Settings, prices or holds changed: look again at everything, and at what must wait as well."""
+        lanes = self._shared.config.lanes
+        self.limiter.keep_in_all(largest_reserve(lanes), self._shared.clock.monotonic())
+        self.scheduler.reconfigure(lanes)
+        self.wake()
 
     def stop(self) -> None:
         """Start nothing more; `run` returns once the claim under way is done."""
@@ -88,15 +83,22 @@ class PoolGate:
         """A waiting job is no longer queued."""
         self.scheduler.gone(candidate)
 
+    def prefix_changed(self, candidate: Candidate) -> None:
+        """The job's prefix can be read from now on, or may be written by another job."""
+        if candidate.prefix is not None:
+            self.scheduler.prefix_changed(candidate.model, candidate.prefix)
+            self.wake()
+
     async def run(self, start: Callable[[Assignment], None]) -> None:
         """Send jobs on their way until stopped."""
         while not self._stopping:
             self._changed.clear()
             try:
                 await self._refill()
-                choices, again_at = self._choose()
-                if choices:
-                    await self._launch(choices, start)
+                choices = self.choosing.choose()
+                again_at = choices.again_at
+                if choices.go or choices.too_large:
+                    await self._carry_out(choices, start)
                     continue
             except StoreError as problem:
                 self._shared.emit(OwnTrouble("claiming jobs", str(problem)))
@@ -131,8 +133,10 @@ class PoolGate:
                 candidate.input_bytes,
                 reply.usage,
                 held=self.limiter.held,
+                duration_s=clock.monotonic() - assignment.permit.granted_at,
             )
-        self.scheduler.came_back(candidate.lane)
+        self.scheduler.came_back(candidate, _owed(assignment.permit, reply))
+        self.prefix_changed(candidate)
         if closed_s is not None:
             retry_after_s = getattr(reply.outcome, "retry_after_s", None)
             self._shared.emit(PoolGated(self.pool, closed_s, retry_after_s, self.limiter.theta))
@@ -144,53 +148,17 @@ class PoolGate:
         """How the pool stands."""
         return self.limiter.snapshot(self.pool, self._shared.clock.monotonic())
 
-    def _choose(self) -> tuple[list[_Choice], float | None]:
-        """The jobs that go now, and when to look again (None: when something changes)."""
-        now = self._shared.clock.monotonic()
-        choices: list[_Choice] = []
-        while len(choices) < CLAIM_LIMIT:
-            candidate = self.scheduler.pick(self._may_go)
-            if candidate is None:
-                return choices, now + RECHECK_S if self.scheduler.waiting() else None
-            warm = self._shared.prefixes.is_warm(candidate.model, candidate.prefix, now)
-            demand = self._shared.estimator.demand(candidate, warm=warm)
-            verdict = self.limiter.reserve(demand, now)
-            if isinstance(verdict, NotBefore):
-                return choices, verdict.at
-            choices.append(self._take(candidate, demand, verdict, now))
-        return choices, now
-
-    def _may_go(self, candidate: Candidate) -> bool:
-        shared = self._shared
-        if not self._has_price(candidate.model):
-            return False
-        if not shared.holds.lets_go(candidate.model, shared.clock.epoch_ms()):
-            return False
-        turn = shared.prefixes.turn(candidate.model, candidate.prefix, shared.clock.monotonic())
-        return turn is not Turn.WAIT
-
-    def _has_price(self, model: str) -> bool:
-        """A call without a price could not be booked: its job waits until the price list names the model."""
+    async def _carry_out(self, choices: Choices, start: Callable[[Assignment], None]) -> None:
         try:
-            self._shared.prices.find(model)
-        except UnknownModel as problem:
-            if model not in self._unpriced:
-                self._unpriced.add(model)
-                self._shared.emit(OwnTrouble("pricing a call", str(problem)))
-            return False
-        self._unpriced.discard(model)
-        return True
+            if choices.too_large:
+                await self._refuse(choices.too_large)
+        except StoreError:
+            self._take_back(choices.go)
+            raise
+        if choices.go:
+            await self._launch(choices.go, start)
 
-    def _take(self, candidate: Candidate, demand: Demand, permit: Permit, now: float) -> _Choice:
-        prefixes = self._shared.prefixes
-        leads = prefixes.turn(candidate.model, candidate.prefix, now) is Turn.LEAD
-        if leads and candidate.prefix is not None:
-            prefixes.lead(candidate.model, candidate.prefix, candidate.id, now)
-        self._shared.holds.gone(candidate.model, candidate.id)
-        self.scheduler.take(candidate, demand.input_tokens + OUTPUT_WORTH * demand.output_tokens)
-        return _Choice(candidate, permit, leads)
-
-    async def _launch(self, choices: list[_Choice], start: Callable[[Assignment], None]) -> None:
+    async def _launch(self, choices: list[Choice], start: Callable[[Assignment], None]) -> None:
         shared = self._shared
         now_ms = shared.clock.epoch_ms()
         claims = [self._claim(choice.candidate, now_ms) for choice in choices]
@@ -205,9 +173,7 @@ class PoolGate:
         try:
             jobs = await shared.store.write(claim)
         except StoreError:
-            for choice in choices:
-                self._give_back(choice)
-                self.scheduler.arrive(choice.candidate)
+            self._take_back(choices)
             raise
         for choice, job in zip(choices, jobs, strict=True):
             if job is None:
@@ -226,19 +192,44 @@ class PoolGate:
         )
         return store_jobs.Claim(candidate, self.pool, bound)
 
-    def _give_back(self, choice: _Choice) -> None:
+    def _take_back(self, choices: list[Choice]) -> None:
+        """The store took no claim: these jobs wait again."""
+        for choice in choices:
+            self._give_back(choice)
+            self.scheduler.arrive(choice.candidate)
+
+    def _give_back(self, choice: Choice) -> None:
         candidate = choice.candidate
-        self.limiter.abandon(choice.permit)
-        self.scheduler.came_back(candidate.lane)
-        self._shared.holds.call_never_left(candidate.id)
+        self.limiter.abandon(choice.permit, self._shared.clock.monotonic())
+        self.scheduler.came_back(candidate, -worth_of(choice.permit.demand))
+        self._shared.holds.never_left(candidate.id)
         if candidate.prefix is not None:
             self._shared.prefixes.ended(candidate.model, candidate.prefix, candidate.id, cached_tokens=None)
+            self.prefix_changed(candidate)
+
+    async def _refuse(self, refused: list[tuple[Candidate, JobError]]) -> None:
+        """End the jobs that the limits never let go: they cost nothing."""
+        now_ms = self._shared.clock.epoch_ms()
+        endings = [store_queue.Ending(job.id, JobState.FAILED, error) for job, error in refused]
+        try:
+            ended = await self._shared.store.write(
+                partial(store_queue.end_queued, endings=endings, now_ms=now_ms)
+            )
+        except StoreError:
+            self.arrive(candidate for candidate, _ in refused)
+            raise
+        for (candidate, error), end in zip(refused, ended, strict=True):
+            if end is not None:
+                self._shared.emit(finished_unsent(candidate, JobState.FAILED, error, now_ms))
 
     async def _refill(self) -> None:
         """Show the scheduler more of the flows whose window runs low."""
         for key in self.scheduler.flows_to_refill():
             head = await self._shared.store.read(partial(store_jobs.flow_head, key=key, limit=WINDOW))
             self._show(key, head)
+        for lane, model in self.scheduler.lanes_to_age(self._shared.clock.monotonic()):
+            work = partial(store_queue.lane_eldest, lane=lane, model=model, limit=ELDEST)
+            self.scheduler.show_eldest(await self._shared.store.read(work))
 
     def _show(self, key: FlowKey, head: list[Candidate]) -> None:
         self.scheduler.refill(key, head, all_there_is=len(head) < WINDOW)
@@ -256,3 +247,11 @@ class PoolGate:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+def _owed(permit: Permit, reply: Reply) -> float:
+    """What a call was worth beyond what was expected; nothing is known of one without usage."""
+    if not reply.usage_known:
+        return 0.0
+    drawn = Demand(reply.usage.charged_input_tokens, reply.usage.output_tokens)
+    return worth_of(drawn) - worth_of(permit.demand)

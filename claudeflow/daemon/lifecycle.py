@@ -14,14 +14,24 @@ import signal
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import uvloop
 
-from claudeflow.config import KEY_CREDENTIAL, KEY_VARIABLE, Config, api_key, load_config, load_prices
+from claudeflow.config import (
+    KEY_CREDENTIAL,
+    KEY_VARIABLE,
+    Config,
+    FoundKey,
+    find_key,
+    load_config,
+    load_prices,
+)
 from claudeflow.daemon.catalog import build_catalog
 from claudeflow.daemon.clock import SystemClock
 from claudeflow.daemon.garbage import GarbageKeeper
+from claudeflow.daemon.keys import KeyRing
 from claudeflow.daemon.notify import Notifier, listen_fds
 from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.watchdog import Watchdog
@@ -43,12 +53,10 @@ LOCK_PATIENCE_S = 3.0
 def run_daemon(config_path: Path) -> int:
     """Run until SIGTERM or SIGINT; the exit code. Raises ConfigError, StoreError."""
     config = load_config(config_path)
-    key = api_key()
+    key = find_key(config.api.key_file)
     if key is None:
-        raise ConfigError(
-            str(config_path),
-            [Mistake("API key", f"none found: set the credential {KEY_CREDENTIAL} or {KEY_VARIABLE}")],
-        )
+        places = f"set the credential {KEY_CREDENTIAL}, {KEY_VARIABLE}, or the file of `[api] key_file`"
+        raise ConfigError(str(config_path), [Mistake("API key", f"none found: {places}")])
     with (
         instance_lock(Path(config.store.path), LOCK_PATIENCE_S),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
@@ -61,7 +69,7 @@ def run_daemon(config_path: Path) -> int:
 class _Daemon:
     config_path: Path
     config: Config
-    key: str
+    key: FoundKey
     clock: SystemClock = field(default_factory=SystemClock)
     events: EventStream = field(default_factory=EventStream)
     notifier: Notifier = field(default_factory=Notifier.from_environ)
@@ -84,7 +92,9 @@ class _Daemon:
 
     async def _work(self, built: Parts, front: asyncio.TaskGroup) -> None:
         client_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.client")
-        sender = client_module.ClaudeClient(self.config.api, self.key)
+        keys = KeyRing(self.key, partial(find_key, self.config.api.key_file), self.events.emit)
+        built.keeper.use(keys)
+        sender = client_module.ClaudeClient(self.config.api, keys.key)
         worker = built.worker(sender)
         garbage = GarbageKeeper(lambda: worker.running == 0, self.clock.monotonic())
         garbage.take_over()
@@ -128,6 +138,7 @@ class _Daemon:
             self.reload.clear()
             self.notifier.reloading()
             self._reload(built)
+            await built.keeper.take_up_key()
             self.notifier.ready("working")
 
     def _reload(self, built: Parts) -> None:

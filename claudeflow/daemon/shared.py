@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from claudeflow.config import Config
 from claudeflow.daemon.clock import Clock
-from claudeflow.domain.events import Emit, Event
+from claudeflow.domain.events import Emit, Event, JobFinished
+from claudeflow.domain.job import Candidate, JobError, JobState
 from claudeflow.policy.cache_plan import PrefixBook
 from claudeflow.policy.estimate import Estimator
 from claudeflow.policy.holds import HoldBook
@@ -29,6 +30,12 @@ class EventStream:
         """Tell everybody."""
         for listener in self._listeners:
             listener(event)
+
+
+def finished_unsent(candidate: Candidate, state: JobState, error: JobError, now_ms: int) -> JobFinished:
+    """A job ended while it waited: without a call."""
+    age_s = (now_ms - candidate.submitted_ms) / 1000
+    return JobFinished(candidate.id, candidate.lane, candidate.workflow, state, error, age_s, age_s)
 
 
 @dataclass(slots=True)

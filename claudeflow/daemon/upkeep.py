@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
-from claudeflow.daemon.shared import Shared
+from claudeflow.daemon.shared import Shared, finished_unsent
 from claudeflow.domain.errors import StoreError
-from claudeflow.domain.events import JobFinished, OwnTrouble
-from claudeflow.domain.job import Candidate, JobError, JobState
+from claudeflow.domain.events import OwnTrouble
+from claudeflow.domain.job import Candidate, JobState
+from claudeflow.policy.deadlines import too_late
 from claudeflow.store import jobs as store_jobs
+from claudeflow.store import queue as store_queue
 from claudeflow.store import state as store_state
 
 WAKE_LIMIT = 1_000
 EXPIRE_LIMIT = 1_000
 EXPIRE_EVERY_S = 1.0
+LOOK_AHEAD_MS = 3_600_000
+"""No call takes longer than this: a later deadline can be met."""
 SAVE_EVERY_S = 15.0
 TROUBLE_PAUSE_S = 1.0
 
 Arrive = Callable[[Iterable[Candidate]], None]
 Gone = Callable[[Candidate], None]
 Memory = Callable[[], dict[str, object]]
+Duty = Callable[[], Awaitable[None]]
 
 
 class Upkeep:
@@ -32,8 +38,10 @@ class Upkeep:
         self._arrive = arrive
         self._gone = gone
         self._memory = memory
+        self._more: list[tuple[float, Duty]] = []
         self._next_waking_ms: int | None = 0
         self._sooner = asyncio.Event()
+        self._save = asyncio.Event()
 
     def remind(self, at_ms: int) -> None:
         """A waiting job becomes due at this moment."""
@@ -41,30 +49,41 @@ class Upkeep:
             self._next_waking_ms = at_ms
             self._sooner.set()
 
+    def save_soon(self) -> None:
+        """Something was learned that must not wait for the next regular saving."""
+        self._save.set()
+
+    def also(self, every_s: float, duty: Duty) -> None:
+        """One more thing to do as long as `run` goes."""
+        self._more.append((every_s, duty))
+
     async def run(self) -> None:
         """All duties, until cancelled."""
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._wake_waiting(), name="wake-waiting")
             duties.create_task(self._every(EXPIRE_EVERY_S, self.expire_late), name="expire-late")
             duties.create_task(self._every(self._renewal_s(), self.renew_leases), name="renew-leases")
-            duties.create_task(self._every(SAVE_EVERY_S, self.save_memory), name="save-memory")
+            duties.create_task(self._keep_saving(), name="save-memory")
+            for every_s, duty in self._more:
+                duties.create_task(self._every(every_s, duty))
 
     async def expire_late(self) -> None:
-        """End queued jobs whose deadline has passed: they cost nothing."""
-        now_ms = self._shared.clock.epoch_ms()
-        expired = await self._shared.store.write(
-            partial(store_jobs.expire, now_ms=now_ms, limit=EXPIRE_LIMIT)
+        """End queued jobs that cannot meet their deadline any more: they cost nothing."""
+        shared, now_ms = self._shared, self._shared.clock.epoch_ms()
+        before_ms = now_ms + LOOK_AHEAD_MS
+        near = await shared.store.read(
+            partial(store_queue.near_deadline, before_ms=before_ms, limit=EXPIRE_LIMIT)
         )
-        error = JobError("deadline_passed", "its deadline passed while it waited")
-        for candidate, was_due in expired:
-            if was_due:
-                self._gone(candidate)
-            age_s = (now_ms - candidate.submitted_ms) / 1000
-            self._shared.emit(
-                JobFinished(
-                    candidate.id, candidate.lane, candidate.workflow, JobState.EXPIRED, error, age_s, age_s
-                )
-            )
+        late = {job.id: error for job in near if (error := too_late(job, shared.estimator, now_ms))}
+        if not late:
+            return
+        endings = [store_queue.Ending(job_id, JobState.EXPIRED, error) for job_id, error in late.items()]
+        for end in await shared.store.write(partial(store_queue.end_queued, endings=endings, now_ms=now_ms)):
+            if end is not None:
+                candidate, was_due = end
+                if was_due:
+                    self._gone(candidate)
+                shared.emit(finished_unsent(candidate, JobState.EXPIRED, late[candidate.id], now_ms))
 
     async def renew_leases(self) -> None:
         """Prolong the lease of every running job by one UPDATE."""
@@ -119,7 +138,18 @@ class Upkeep:
         except TimeoutError:
             return
 
-    async def _every(self, period_s: float, duty: Callable[[], Awaitable[None]]) -> None:
+    async def _keep_saving(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SAVE_EVERY_S):
+                    await self._save.wait()
+            self._save.clear()
+            try:
+                await self.save_memory()
+            except StoreError as problem:
+                await self._pause(problem)
+
+    async def _every(self, period_s: float, duty: Duty) -> None:
         while True:
             await asyncio.sleep(period_s)
             try:

@@ -52,7 +52,8 @@ class Watchdog:
         pools = self._built.engine.pools()
         flying = sum(pool.in_flight for pool in pools)
         gated = [pool.pool for pool in pools if pool.gate_closed_for_s]
-        held = len(self._built.shared.holds.in_force())
+        shared = self._built.shared
+        held = len(shared.holds.in_force(shared.clock.epoch_ms()))
         notes = [f"{flying} in flight"]
         notes += [f"paused after 429: {', '.join(gated)}"] if gated else []
         notes += [f"{held} hold(s)"] if held else []

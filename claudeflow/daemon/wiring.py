@@ -14,15 +14,18 @@ from claudeflow.daemon.catalog import CatalogShelf, build_catalog
 from claudeflow.daemon.clock import Clock
 from claudeflow.daemon.desk import StoreDesk
 from claudeflow.daemon.engine import Engine, IdleFloor
+from claudeflow.daemon.hold_desk import StoreHoldDesk
+from claudeflow.daemon.holds import KEY_EVERY_S, LOOK_EVERY_S, HoldKeeper
 from claudeflow.daemon.requests import Requests
 from claudeflow.daemon.shared import EventStream, Shared
 from claudeflow.daemon.worker import Sender, Worker
 from claudeflow.observe.tally import Tally
 from claudeflow.policy.holds import HoldBook
+from claudeflow.store import holds as store_holds
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import ledger
 from claudeflow.store import state as store_state
-from claudeflow.store.database import Database
+from claudeflow.store.database import Database, HandOver, as_it_is
 from claudeflow.store.recovery import Recovered, recover
 
 
@@ -35,36 +38,46 @@ class Parts:
     shelf: CatalogShelf
     desk: StoreDesk
     engine: Engine
+    keeper: HoldKeeper
     recovered: Recovered
 
     def worker(self, sender: Sender) -> Worker:
         """The worker that calls through `sender`."""
-        return Worker(sender, Requests(self.shared.store), self.shared, self.engine.remind)
+        return Worker(sender, Requests(self.shared.store), self.shared, self.keeper, self.engine.remind)
 
 
 @asynccontextmanager
 async def parts(
-    config: Config, clock: Clock, events: EventStream, *, works: bool = True
+    config: Config,
+    clock: Clock,
+    events: EventStream,
+    *,
+    works: bool = True,
+    instance: str | None = None,
+    hand_over: HandOver = as_it_is,
 ) -> AsyncIterator[Parts]:
     """Open the store, clean up after a dead predecessor, and build everything.
 
-    Without `works` nobody will work on jobs: the desk answers from the store alone.
+    Without `works` nobody will work on jobs: the desk answers from the store alone. `instance` names
+    this process in leases (random by default); `hand_over` is for loops that count work in threads.
     Raises ConfigError, StoreError.
     """
     prices = load_prices(config.prices)
     shelf = CatalogShelf(build_catalog(config, prices))
-    async with Database(Path(config.store.path)) as store:
+    async with Database(Path(config.store.path), hand_over) as store:
         recovered = await store.write(partial(recover, now_ms=clock.epoch_ms()))
         memory = await store.read(store_state.recall)
-        shared = Shared(secrets.token_hex(8), config, prices, store, clock, events.emit)
-        shared.holds = HoldBook(await store.read(store_state.holds), probe_at_ms=clock.epoch_ms())
+        shared = Shared(instance or secrets.token_hex(8), config, prices, store, clock, events.emit)
+        shared.holds = HoldBook(await store.read(store_holds.holds), clock.epoch_ms())
         shared.estimator.recall(memory.get("estimates", []))
         engine = Engine(shared, memory)
         engine.expect(await store.read(store_jobs.due_flows))
-        tally = Tally()
-        desk = StoreDesk(
-            shared, shelf, engine if works else IdleFloor(), tally, await store.read(ledger.spend)
-        )
-        for listener in (tally.apply, desk.apply):
+        floor = engine if works else IdleFloor()
+        keeper = HoldKeeper(shared, floor)
+        engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over)
+        engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key)
+        tally, spent = Tally(), await store.read(ledger.spend)
+        desk = StoreDesk(shared, shelf, floor, StoreHoldDesk(shared, keeper, shelf), tally, spent=spent)
+        for listener in (tally.apply, desk.apply, engine.apply):
             events.listen(listener)
-        yield Parts(shared, events, shelf, desk, engine, recovered)
+        yield Parts(shared, events, shelf, desk, engine, keeper, recovered)

@@ -10,27 +10,25 @@ from typing import Any, Protocol
 
 from claudeflow.daemon.fate import CANCELLED, SHUTDOWN, end_of, fate_of
 from claudeflow.daemon.gate import Assignment
+from claudeflow.daemon.holds import HoldKeeper
 from claudeflow.daemon.requests import Requests
+from claudeflow.daemon.retries import Retries
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.attempt import Blocked, Failure, Interrupted, Rejected, Reply, Transient
+from claudeflow.domain.attempt import Failure, Interrupted, Rejected, Reply, Transient
 from claudeflow.domain.errors import PromptError, StoreError
 from claudeflow.domain.events import (
     CallEnded,
-    HoldReleased,
-    HoldSet,
     JobFinished,
     JobRequeued,
     LeaseRefused,
     OwnTrouble,
 )
+from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import Job, JobError, JobId
 from claudeflow.domain.prompt import Request
 from claudeflow.domain.usage import Bill
 from claudeflow.policy.pricing import UnknownModel
-from claudeflow.policy.retry import Decision, Tries, decide
-from claudeflow.policy.scheduler import LaneSettings
 from claudeflow.store import ledger
-from claudeflow.store import state as store_state
 from claudeflow.store.database import Work
 from claudeflow.store.ledger import CallEnd, Finish, Requeue
 
@@ -56,12 +54,19 @@ class Worker:
     """Makes attempts. One object for all jobs; what is running can be interrupted by job."""
 
     def __init__(
-        self, sender: Sender, requests: Requests, shared: Shared, remind: Callable[[int], None]
+        self,
+        sender: Sender,
+        requests: Requests,
+        shared: Shared,
+        keeper: HoldKeeper,
+        remind: Callable[[int], None],
     ) -> None:
         """`remind` is told the epoch millisecond at which a requeued job becomes due."""
         self._sender = sender
         self._requests = requests
         self._shared = shared
+        self._keeper = keeper
+        self._retries = Retries(shared)
         self._remind = remind
         self._running: dict[JobId, _Running] = {}
         self._out_of_time = False
@@ -99,11 +104,13 @@ class Worker:
             running.call_is_over = True
             task.gate.settle(task, reply)
             self._note_prefix(task, reply)
-            decision = self._decide(job, reply)
-            await self._note_holds(job, reply)
+            outcome = await self._keeper.call_ended(job, reply)
+            duration_s = shared.clock.monotonic() - sent_at
+            decision = self._retries.decide(job, outcome, duration_s)
             end = end_of(reply, decision, self._bill(job, reply))
-            self._tell_call(task, end, sent_at)
-            await self._record(task, end, fate_of(decision, running.interrupted_by, shared.clock.epoch_ms()))
+            self._tell_call(task, end, duration_s)
+            now_ms = shared.clock.epoch_ms()
+            await self._record(task, end, fate_of(decision, running.interrupted_by, now_ms, duration_s))
         except StoreError:
             shared.emit(OwnTrouble("stopping", f"the result of job {job.id} could not be kept"))
         finally:
@@ -114,6 +121,7 @@ class Worker:
             async with running.scope:
                 streamed = task.leads or task.permit.probe
                 request = await self._requests.build(task.job, streamed=streamed)
+                await self._keeper.call_begins(task.job)
                 if task.gate.has_closed_on(task.permit):
                     error = JobError("held_back", "a 429 came in before this call had left")
                     return Reply(Interrupted(error), sent=False)
@@ -139,7 +147,7 @@ class Worker:
         if job.prefix is not None:
             self._shared.prefixes.began(job.model, job.prefix, job.id, sent_at)
         if task.leads:
-            task.gate.wake()
+            task.gate.prefix_changed(task.candidate)
 
     def _note_prefix(self, task: Assignment, reply: Reply) -> None:
         job, usage = task.job, reply.usage
@@ -148,28 +156,6 @@ class Worker:
         failed = isinstance(reply.outcome, Failure) or not reply.usage_known
         cached = usage.prompt_tokens - usage.input_tokens
         self._shared.prefixes.ended(job.model, job.prefix, job.id, cached_tokens=None if failed else cached)
-
-    def _decide(self, job: Job, reply: Reply) -> Decision:
-        clock, config = self._shared.clock, self._shared.config
-        elapsed_s = (clock.epoch_ms() - job.first_attempt_ms) / 1000
-        window_s = config.lanes.get(job.lane, LaneSettings()).retry_window_s
-        return decide(reply.outcome, Tries(job.attempts, elapsed_s, window_s), config.retry, clock.chance())
-
-    async def _note_holds(self, job: Job, reply: Reply) -> None:
-        """A call that shows a cause sets a hold; a probe that goes well ends it."""
-        shared, outcome = self._shared, reply.outcome
-        now_ms = shared.clock.epoch_ms()
-        if isinstance(outcome, Blocked):
-            hold, is_new = shared.holds.put(outcome.cause, job.model, outcome.error.message, now_ms)
-            shared.holds.call_came_back(job.id, well=False, now_ms=now_ms)
-            await self._write(partial(store_state.put_hold, hold=hold), "keeping a hold")
-            if is_new:
-                shared.emit(HoldSet(hold))
-            return
-        well = not isinstance(outcome, Failure) or isinstance(outcome, Rejected)
-        for hold in shared.holds.call_came_back(job.id, well=well, now_ms=now_ms):
-            await self._write(partial(store_state.drop_hold, scope=hold.scope), "dropping a hold")
-            shared.emit(HoldReleased(hold.scope, "a probe went well"))
 
     def _bill(self, job: Job, reply: Reply) -> Bill | None:
         """What the call cost; None when only the other side knows."""
@@ -200,6 +186,8 @@ class Worker:
     def _requeued(self, task: Assignment, fate: Requeue, now_ms: int) -> None:
         delay_s = max(0, fate.not_before_ms - now_ms) / 1000
         self._shared.emit(JobRequeued(task.job.id, task.job.lane, fate.reason, delay_s))
+        if self._shared.holds.on(Scope(ScopeKind.JOB, str(task.job.id))):
+            return
         if fate.not_before_ms:
             self._remind(fate.not_before_ms)
         else:
@@ -222,10 +210,9 @@ class Worker:
                 told = True
                 await asyncio.sleep(RECORD_RETRY_S)
 
-    def _tell_call(self, task: Assignment, end: CallEnd, sent_at: float) -> None:
+    def _tell_call(self, task: Assignment, end: CallEnd, duration_s: float) -> None:
         job, reply, clock = task.job, end.reply, self._shared.clock
         bill = end.bill or Bill(0, 0)
-        duration_s = clock.monotonic() - sent_at
         self._shared.emit(
             CallEnded(
                 job_id=job.id,

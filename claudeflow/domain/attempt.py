@@ -52,10 +52,14 @@ class Transient:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Money, authentication or a missing model: the fault is not the job's, so the job waits."""
+    """Money, authentication or a missing model: the fault is not the job's, so the job waits.
+
+    `delay_s` is how long it stays behind the others when the hold is over, or is to be probed.
+    """
 
     error: JobError
     cause: HoldCause
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from claudeflow.domain.hold import Hold, Scope
+from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldCause, Scope
 from claudeflow.domain.job import JobError, JobId, JobState
 from claudeflow.domain.usage import Usage
 
@@ -125,6 +125,16 @@ class PoolOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class JobMoved:
+    """A waiting job has another lane or priority now."""
+
+    job_id: JobId
+    from_lane: str
+    lane: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class HoldSet:
     """A scope may not go out any more."""
 
@@ -133,10 +143,19 @@ class HoldSet:
 
 @dataclass(frozen=True, slots=True)
 class HoldReleased:
-    """A scope may go out again."""
+    """A scope may go out again, as far as this cause goes."""
 
     scope: Scope
     reason: str
+    cause: HoldCause = HoldCause.MANUAL
+    who: str = CLAUDEFLOW
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """A new API key is in use; `source` is where it was found."""
+
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +186,10 @@ Event = (
     | JobRequeued
     | PoolGated
     | PoolOpened
+    | JobMoved
     | HoldSet
     | HoldReleased
+    | KeyChanged
     | LeaseRefused
     | OwnTrouble
 )

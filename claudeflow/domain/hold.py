@@ -20,9 +20,9 @@ class HoldCause(StrEnum):
 
 
 WAY_OUT = {
-    HoldCause.AUTHENTICATION: "put a valid API key in place and restart; the hold ends when a probe succeeds",
+    HoldCause.AUTHENTICATION: "put a valid API key in place; a new key in a file is taken up by itself",
     HoldCause.CREDIT: "top up the prepaid credit; the hold ends when a probe succeeds",
-    HoldCause.SPEND_CAP: "wait for the month to turn or raise the spend limit in the Console",
+    HoldCause.SPEND_CAP: "wait for the month to turn, or raise the spend limit in the Console and release it",
     HoldCause.BILLING: "settle the billing problem in the Console; the hold ends when a probe succeeds",
     HoldCause.ORGANIZATION: "appeal in the Console; the hold ends when a probe succeeds",
     HoldCause.PERMISSION: "grant this key access to the model; the hold ends when a probe succeeds",
@@ -35,12 +35,16 @@ class ScopeKind(StrEnum):
     """What a hold applies to."""
 
     ALL = "all"
+    POOL = "pool"
     MODEL = "model"
+    LANE = "lane"
+    WORKFLOW = "workflow"
+    JOB = "job"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a hold applies to; `name` is empty for everything."""
+    """What a hold applies to; `name` is empty for everything, and only then."""
 
     kind: ScopeKind
     name: str = ""
@@ -52,17 +56,63 @@ class Scope:
 EVERYTHING = Scope(ScopeKind.ALL)
 
 
+def scope_from(text: str) -> Scope:
+    """The reverse of `str(scope)`. Raises ValueError."""
+    kind, colon, name = text.partition(":")
+    if bool(name) != bool(colon) or (kind == ScopeKind.ALL) != (not name):
+        raise ValueError(f"no scope: {text!r}")
+    return Scope(ScopeKind(kind), name)
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A scope that may not go out, why, since when, and when the next probe may test the cause."""
+    """A scope that may not go out, why, and since when.
+
+    Set by hand, it ends when it is released, or at `until_ms`. Any other ends when a probe goes
+    well: the next may go at `probe_at_ms`; `probed_ms` are the last few that went. A scope has at
+    most one of either kind.
+    """
 
     scope: Scope
     cause: HoldCause
     reason: str
     since_ms: int
     probe_at_ms: int | None = None
+    until_ms: int | None = None
+    set_by: str | None = None
+    probed_ms: tuple[int, ...] = ()
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person set it: then only a person or its time ends it."""
+        return self.cause is HoldCause.MANUAL
 
     @property
     def way_out(self) -> str:
         """What a person can do about it."""
         return WAY_OUT[self.cause]
+
+
+class HoldAction(StrEnum):
+    """What was done to a hold."""
+
+    SET = "set"
+    CHANGED = "changed"
+    RELEASED = "released"
+
+
+CLAUDEFLOW = "claudeflow"
+"""Who set or released a hold when no person did."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldChange:
+    """One entry of the record of who held and released what, when and why."""
+
+    at_ms: int
+    action: HoldAction
+    scope: Scope
+    cause: HoldCause
+    reason: str
+    who: str
+    until_ms: int | None = None

@@ -5,7 +5,7 @@
       │  │        │  ├───► cancelled
       │  │        │  └───► held        (the daemon crashed too often while it ran)
       │  │        └──────► queued      (retry, release, shutdown, crash)
-      │  └──────► cancelled | expired
+      │  └──────► cancelled | expired | failed
       └─ failed | held | cancelled | expired   (asked for again by a person)
 
 A job that waits for its retry is `queued` with a later `not_before_ms` and a reason.
@@ -45,7 +45,8 @@ TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
     JobState.QUEUED: {
         JobState.RUNNING: "claimed: a lease is given",
         JobState.CANCELLED: "cancelled before it ran",
-        JobState.EXPIRED: "its deadline passed",
+        JobState.EXPIRED: "its deadline passed, or cannot be met any more",
+        JobState.FAILED: "larger than the limits ever let through",
     },
     JobState.RUNNING: {
         JobState.SUCCEEDED: "answered",
@@ -135,7 +136,8 @@ class Lease:
 class Job:
     """A claimed job: what a worker needs to make one attempt.
 
-    `attempts` counts earlier attempts that used up a try; `tries` every attempt ever begun.
+    `attempts` counts earlier attempts that used up a try, `trying_ms` is the time they took with
+    the waits after them; `tries` counts every attempt ever begun.
     """
 
     id: JobId
@@ -155,6 +157,7 @@ class Job:
     lease: Lease
     call_id: int
     traceparent: str | None = None
+    trying_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

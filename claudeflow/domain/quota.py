@@ -7,11 +7,19 @@ from enum import StrEnum
 
 
 class Axis(StrEnum):
-    """The three allowances of a pool (Rate limits: RPM, ITPM, OTPM). Demand and Reading name them alike."""
+    """The allowances of a pool (Rate limits: RPM, ITPM, OTPM). Demand and Reading name them alike.
+
+    `tokens` is input plus output together: it binds only where a workspace has a limit of its own.
+    """
 
     REQUESTS = "requests"
     INPUT_TOKENS = "input_tokens"
     OUTPUT_TOKENS = "output_tokens"
+    TOKENS = "tokens"
+
+
+OWN_AXES = (Axis.REQUESTS, Axis.INPUT_TOKENS, Axis.OUTPUT_TOKENS)
+"""The three that every pool has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,11 @@ class Demand:
     input_tokens: float
     output_tokens: float
     requests: float = 1.0
+
+    @property
+    def tokens(self) -> float:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
 
     def on(self, axis: Axis) -> float:
         """The part of the demand that falls on one axis."""
@@ -48,6 +61,7 @@ class Reading:
     requests: AxisReading | None = None
     input_tokens: AxisReading | None = None
     output_tokens: AxisReading | None = None
+    tokens: AxisReading | None = None
 
     def on(self, axis: Axis) -> AxisReading | None:
         """The reading of one axis, if its headers were there."""

@@ -56,17 +56,31 @@ class LaneStatus:
 
 @dataclass(frozen=True, slots=True)
 class BucketStatus:
-    """One bucket now. `level` may be negative (debt); `limit_per_min` is the last one known."""
+    """One bucket now. `level` may be negative (debt); `limit_per_min` is the last one known.
+
+    `limit_is_told` says that headers named the limit. `server_level` is what the server is believed
+    to have left, None without headers; `pace_share` the share of the limit at which the bucket
+    refills; `use` the share that we drew in the last minute or so.
+    """
 
     axis: Axis
     limit_per_min: float
     level: float
     capacity: float
+    limit_is_told: bool = False
+    server_level: float | None = None
+    pace_share: float = 1.0
+    use: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """One pool now: its buckets, its learned margin θ, its gate and its ceiling."""
+    """One pool now: its buckets, its learned margin θ, its gate and its ceiling.
+
+    `gate` says in words how the gate stands; `pressure` is the share of the limits in use by
+    anybody; `ramp_per_s` bounds requests a second after `ramp_limit_exceeded`; `last_throttle` is
+    what the last 429 came from.
+    """
 
     pool: str
     theta: float
@@ -76,6 +90,11 @@ class PoolStatus:
     in_flight: int
     throttled_calls: int
     buckets: tuple[BucketStatus, ...]
+    gate: str = "open"
+    burst_s: float = 5.0
+    pressure: float = 0.0
+    ramp_per_s: float | None = None
+    last_throttle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +121,53 @@ class Status:
     pools: tuple[PoolStatus, ...]
     holds: tuple[Hold, ...]
     spend: Spend
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """How many due jobs go before one: of its flow (workflow and model), workflow, lane and pool.
+
+    The first two by priority, deadline and age; lane and pool as fair shares will have it.
+    """
+
+    flow: int
+    workflow: int
+    lane: int
+    pool: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a job is where it is. Times are epoch milliseconds.
+
+    `rule` is a stable code (docs/http.md lists them), `why` the same in words. `until_ms` is when
+    that is looked at again, None when an event ends it. `goes_at_ms` is when the job is expected to
+    go out if nothing else comes in; None where that cannot be said.
+    """
+
+    job_id: int
+    state: str
+    rule: str
+    why: str
+    until_ms: int | None = None
+    ahead: Ahead | None = None
+    goes_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneWait:
+    """What a lane's next job waits for, in one pool. `until_ms`: None until an event ends it."""
+
+    lane: str
+    workflow: str
+    rule: str
+    why: str
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimitsStatus:
+    """One pool's limits, and who waits for what."""
+
+    pool: PoolStatus
+    waits: tuple[LaneWait, ...] = ()

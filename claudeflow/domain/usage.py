@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,3 @@ class Bill:
 
     cost_nanousd: int
     uncached_nanousd: int
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """The books' account of one ended call."""
-
-    usage: Usage
-    bill: Bill
-    raw_usage: bytes = field(default=b"{}")

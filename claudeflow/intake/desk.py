@@ -9,6 +9,8 @@ from typing import Protocol
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, Status
 from claudeflow.intake.catalog import Catalog
+from claudeflow.intake.hold_desk import HoldDesk
+from claudeflow.intake.queue_desk import QueueDesk
 
 READY_PHASE = "running"
 """The `Status.phase` in which jobs are claimed; in every other one `/-/ready` says no."""
@@ -39,6 +41,16 @@ class Desk(Protocol):
     @property
     def catalog(self) -> Catalog:
         """What can be asked for now: lanes, prompts, models."""
+        ...
+
+    @property
+    def queue(self) -> QueueDesk:
+        """Where one asks who goes when, and moves jobs."""
+        ...
+
+    @property
+    def holds(self) -> HoldDesk:
+        """Where holds are asked about, set and released."""
         ...
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:

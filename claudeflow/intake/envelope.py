@@ -76,6 +76,17 @@ _WORKFLOW_FORM = "must be 1 to 64 of a-z, 0-9, dot, underscore and hyphen, begin
 _TRACE_FORM = 'must be a W3C trace context like "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"'
 
 
+def read_place(fields: dict[str, Any], catalog: Catalog, mistakes: Mistakes) -> tuple[str | None, int | None]:
+    """The lane and priority that a job is to be moved to; None leaves them."""
+    for name in fields.keys() - {"lane", "priority"}:
+        mistakes.add(key_path("", name), "cannot be changed; a job can be given another lane and priority")
+    lane, priority = fields.get("lane"), fields.get("priority")
+    if lane is None and priority is None:
+        mistakes.add("lane", 'is missing; send {"lane": …}, {"priority": …} or both')
+    known_lane = _read_lane(lane, catalog, mistakes)
+    return known_lane, None if priority is None else _read_priority(priority, mistakes)
+
+
 def _check_keys(job: dict[str, Any], mistakes: Mistakes) -> None:
     for key in job.keys() - KNOWN_FIELDS:
         if key in _REQUEST_FIELDS:

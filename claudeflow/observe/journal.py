@@ -48,6 +48,8 @@ def level_of(event: ev.Event) -> str:
             | ev.ConfigReloaded()
             | ev.PoolOpened()
             | ev.HoldReleased()
+            | ev.KeyChanged()
+            | ev.JobMoved()
         ):
             return "info"
         case _:
@@ -75,7 +77,8 @@ def _plain(name: str, value: Any) -> Mapping[str, Any]:
                 "output_tokens": value.output_tokens,
             }
         case Hold():
-            return {"scope": str(value.scope), "cause": value.cause, "way_out": value.way_out}
+            said = _by_hand(value) if value.by_hand else {}
+            return {"scope": str(value.scope), "cause": value.cause, "way_out": value.way_out, **said}
         case Scope():
             return {name: str(value)}
         case float():
@@ -84,6 +87,12 @@ def _plain(name: str, value: Any) -> Mapping[str, Any]:
             return {}
         case _:
             return {name: value}
+
+
+def _by_hand(hold: Hold) -> Mapping[str, Any]:
+    """What a person said; the reason of other holds is the API's prose."""
+    until = {} if hold.until_ms is None else {"until_ms": hold.until_ms}
+    return {"set_by": hold.set_by, "reason": hold.reason, **until}
 
 
 def _word(value: Any) -> str:

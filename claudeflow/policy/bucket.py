@@ -1,40 +1,57 @@
 """Bucket: one refilling allowance of a pool, a little more careful than the server's own.
 
 The server refills continuously up to one minute's worth and may enforce shorter windows (Rate
-limits: "60 RPM can act as 1/s"), so ours holds only a few seconds' worth. A demand larger than
-that is let through when the bucket is full and leaves it in debt. Debt is also what the server's
-headers hide: `remaining` reads 0 while `reset` tells how deep the bucket is below zero.
+limits: "60 RPM can act as 1/s"), so ours holds only a few seconds' worth, plus what is kept free
+for the lanes above. A demand larger than one second's worth goes when that much is there and
+leaves a debt, which the pace repays: it never has to wait for a full bucket that smaller calls
+would never let fill.
 """
 
 from __future__ import annotations
 
-from claudeflow.domain.quota import AxisReading
+from dataclasses import dataclass
+from math import exp
 
 SECONDS_PER_MINUTE = 60.0
-LONGEST_REFILL_S = 3600.0
-"""A `reset` later than this is believed no further: one odd header must not stop a pool for good."""
+QUANTUM_S = 1.0
+"""How many seconds' worth must be there before a larger call may go into debt."""
+NEARLY_FULL = 0.9
+"""No call waits for more than this share of a bucket: a level only ever comes near the capacity."""
+RETURNED_S = 15.0
+"""How many seconds' worth may gather on top when calls draw less than was expected of them."""
+USE_MEMORY_S = 30.0
+"""Over how long the use of the limit is averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a bucket refills and how much it holds.
+
+    `share` is the part of the limit that is used; `burst_s` how many seconds' worth may go at
+    once; `reserve` the part of a minute's limit that is held on top for the lanes above.
+    """
+
+    share: float
+    burst_s: float
+    reserve: float = 0.0
 
 
 class Bucket:
-    """A level that refills at `limit · θ` a minute. Times are monotonic seconds."""
+    """A level that refills at `limit · share` a minute. Times are monotonic seconds.
 
-    def __init__(self, limit_per_min: float, theta: float, burst_s: float, now: float) -> None:
+    `full_rate` is what the limit grants a second, `rate` what of it is used; `burst` is the most
+    that may go out at once, at least one request; `capacity` adds what is reserved.
+    """
+
+    def __init__(self, limit_per_min: float, pace: Pace, now: float) -> None:
         self.limit_per_min = limit_per_min
-        self._theta = theta
-        self._burst_s = burst_s
+        self._pace = pace
         self._as_of = now
-        self._level = self.capacity
+        self._level = float("inf")
+        self._measure()
         self._drawn = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Refill in units a second."""
-        return self.limit_per_min * self._theta / SECONDS_PER_MINUTE
-
-    @property
-    def capacity(self) -> float:
-        """The most that may go out at once: some seconds' worth, and at least one request."""
-        return max(self.rate * self._burst_s, 1.0)
+        self._use_per_s = 0.0
+        self._use_as_of = now
 
     @property
     def drawn(self) -> float:
@@ -43,70 +60,65 @@ class Bucket:
 
     def level(self, now: float) -> float:
         """What is there now; negative in debt."""
-        self._refill(now)
+        if now > self._as_of:
+            if self._level < self.capacity:
+                self._level = min(self.capacity, self._level + (now - self._as_of) * self.rate)
+            self._as_of = now
         return self._level
 
-    def ready_at(self, amount: float, now: float) -> float:
-        """The moment at which `amount` may be taken; `now` when at once."""
-        self._refill(now)
-        missing = min(amount, self.capacity) - self._level
+    def ready_at(self, amount: float, keep: float, now: float) -> float:
+        """When `amount` may be taken and `keep` of a minute's limit is left behind; `now` when at once."""
+        enough = amount if amount < self._quantum else self._quantum
+        missing = min(enough + keep * self.limit_per_min, NEARLY_FULL * self.capacity) - self.level(now)
         return now if missing <= 0 else now + missing / self.rate
 
     def take(self, amount: float, now: float) -> None:
         """Draw `amount`, into debt if need be."""
-        self._refill(now)
-        self._level -= amount
-        self._drawn += amount
+        self._level = self.level(now) - amount
+        self._note(amount, now)
 
-    def correct(self, taken: float, actual: float) -> None:
-        """Replace what was taken by an estimate with what it really was."""
-        self._level = min(self.capacity, self._level + taken - actual)
-        self._drawn += actual - taken
+    def correct(self, taken: float, actual: float, now: float) -> None:
+        """Replace what was taken by an estimate with what it really was.
 
-    def drain(self, now: float) -> None:
-        """Forget what has gathered: after a 429 work starts again from the refill alone."""
-        self._refill(now)
-        self._level = min(self._level, 0.0)
+        What comes back may overfill the bucket: the server never lost it.
+        """
+        most = self.capacity + self.full_rate * RETURNED_S
+        self._level = min(most, self.level(now) + taken - actual)
+        self._note(actual - taken, now)
 
-    def pace(self, theta: float, now: float) -> None:
-        """Change the margin θ."""
-        self._refill(now)
-        self._theta = theta
-        self._level = min(self._level, self.capacity)
+    def lower_to(self, level: float, now: float) -> None:
+        """There is no more than `level`."""
+        self._level = min(self.level(now), level)
+
+    def repace(self, pace: Pace, now: float) -> None:
+        """Refill at another pace from now on."""
+        if pace != self._pace:
+            self.level(now)
+            self._pace = pace
+            self._measure()
 
     def adopt_limit(self, limit_per_min: float, now: float) -> None:
-        """A header named another limit: it holds at once. A larger limit does not fill the bucket."""
-        if limit_per_min <= 0 or limit_per_min == self.limit_per_min:
-            return
-        self._refill(now)
+        """Another limit holds at once. A larger one does not fill the bucket."""
+        self.level(now)
         self.limit_per_min = limit_per_min
+        self._measure()
+
+    def use(self, now: float) -> float:
+        """The share of the limit that was drawn in the last minute or so."""
+        return max(0.0, self._use_at(now)) / self.full_rate
+
+    def _measure(self) -> None:
+        self.full_rate = self.limit_per_min / SECONDS_PER_MINUTE
+        self.rate = self.full_rate * self._pace.share
+        self.burst = max(self.full_rate * self._pace.burst_s, 1.0)
+        self.capacity = self.burst + self._pace.reserve * self.limit_per_min
+        self._quantum = min(NEARLY_FULL * self.burst, max(1.0, self.full_rate * QUANTUM_S))
         self._level = min(self._level, self.capacity)
 
-    def observe(self, reading: AxisReading, drawn_since: float, now: float) -> None:
-        """Take in one response's headers.
+    def _note(self, amount: float, now: float) -> None:
+        self._drawn += amount
+        self._use_per_s = self._use_at(now) + amount / USE_MEMORY_S
+        self._use_as_of = max(now, self._use_as_of)
 
-        `drawn_since` is what went out after the observed call. The server's word may only lower
-        the level: what it could not know yet must not raise it.
-        """
-        if reading.limit is not None:
-            self.adopt_limit(float(reading.limit), now)
-        server_level = _server_level(reading, self.limit_per_min)
-        if server_level is not None:
-            self._refill(now)
-            self._level = min(self._level, server_level - drawn_since)
-
-    def _refill(self, now: float) -> None:
-        if now > self._as_of:
-            self._level = min(self.capacity, self._level + (now - self._as_of) * self.rate)
-            self._as_of = now
-
-
-def _server_level(reading: AxisReading, limit_per_min: float) -> float | None:
-    """What the server's bucket held, negative in debt; None when the headers do not say."""
-    if reading.remaining is None:
-        return None
-    if reading.remaining > 0 or reading.full_in_s is None:
-        return float(reading.remaining)
-    full_in_s = min(reading.full_in_s, LONGEST_REFILL_S)
-    by_reset = limit_per_min * (1.0 - full_in_s / SECONDS_PER_MINUTE)
-    return min(0.0, by_reset)
+    def _use_at(self, now: float) -> float:
+        return self._use_per_s * exp(-max(0.0, now - self._use_as_of) / USE_MEMORY_S)

@@ -101,6 +101,13 @@ class PrefixBook:
             return Turn.LEAD
         return Turn.WAIT if now - entry.lead_since < LEADER_PATIENCE_S else Turn.LEAD
 
+    def written_by(self, model: str, prefix: str | None) -> tuple[int | None, float]:
+        """The job that writes a cold prefix, if any, and until when others wait for it."""
+        entry = self._entries.get((model, prefix)) if prefix is not None else None
+        if entry is None or entry.leader is None:
+            return None, float("-inf")
+        return entry.leader, entry.lead_since + LEADER_PATIENCE_S
+
     def is_warm(self, model: str, prefix: str | None, now: float) -> bool:
         """Whether the prefix is believed to be in the cache."""
         entry = self._entries.get((model, prefix)) if prefix is not None else None

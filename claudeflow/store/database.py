@@ -40,12 +40,25 @@ BUSY_TIMEOUT_MS = 5_000
 MINIMUM_SQLITE = (3, 37, 0)
 
 
+HandOver = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Wraps what is about to run in a connection's thread. An event loop in virtual time must know of it."""
+
+
+def as_it_is(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The `HandOver` of real time: nobody needs to know."""
+    return work
+
+
 class WholeFunctionConnection(aiosqlite.Connection):
     """An aiosqlite connection that runs whole functions in its thread: one hop, however many statements."""
 
+    def __init__(self, raw: sqlite3.Connection, hand_over: HandOver) -> None:
+        super().__init__(hand_over(lambda: raw), iter_chunk_size=64)
+        self._hand_over = hand_over
+
     async def run(self, work: Work[T]) -> T:
         """Run `work` over the raw connection."""
-        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        result: T = await self._execute(self._hand_over(work), self._conn)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -58,8 +71,9 @@ class _Write:
 class Database:
     """The open store file. `async with Database(path)`; `write` and `read` from one event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hand_over: HandOver = as_it_is) -> None:
         self._path = path
+        self._hand_over = hand_over
         self._wal = path.with_name(path.name + "-wal")
         self._waiting: deque[_Write] = deque()
         self._arrived = asyncio.Event()
@@ -118,7 +132,7 @@ class Database:
             raw = await asyncio.to_thread(opener, self._path)
         except sqlite3.Error as problem:
             raise StoreError(f"{self._path}: {problem}") from problem
-        return await WholeFunctionConnection(lambda: raw, iter_chunk_size=64)  # type: ignore[return-value]
+        return await WholeFunctionConnection(raw, self._hand_over)  # type: ignore[return-value]
 
     async def _write_groups(self) -> None:
         group: list[_Write] = []

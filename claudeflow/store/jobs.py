@@ -56,11 +56,12 @@ def submit(
         )
     accepted = [_submit_one(raw, job, now_ms) for job in jobs]
     for lane, bound in queue_bounds.items():
-        _check_room(raw, lane, bound)
+        check_room(raw, lane, bound)
     return accepted
 
 
-def _check_room(raw: sqlite3.Connection, lane: str, bound: int) -> None:
+def check_room(raw: sqlite3.Connection, lane: str, bound: int) -> None:
+    """Raises QueueFull when a lane holds more jobs than it may (0: no bound)."""
     if bound <= 0:
         return
     waiting = raw.execute(SQL.count_queued_up_to, {"lane": lane, "limit": bound + 1}).fetchone()[0]
@@ -197,6 +198,7 @@ def _claim_one(
         lease=Lease(token, owner),
         call_id=token,
         traceparent=row[7],
+        trying_ms=row[8],
     )
 
 
@@ -216,13 +218,6 @@ def wake_due(raw: sqlite3.Connection, now_ms: int, limit: int) -> tuple[list[Can
     rows = raw.execute(SQL.wake_due_jobs, {"now_ms": now_ms, "limit": limit}).fetchall()
     next_ms = raw.execute(SQL.next_waking).fetchone()[0]
     return [candidate_from(row) for row in rows], next_ms
-
-
-def expire(raw: sqlite3.Connection, now_ms: int, limit: int) -> list[tuple[Candidate, bool]]:
-    """End queued jobs whose deadline has passed; each with whether it was due."""
-    error = JobError("deadline_passed", "its deadline passed while it waited")
-    rows = raw.execute(SQL.expire_jobs, {"now_ms": now_ms, "limit": limit, "error": error_to_json(error)})
-    return [(candidate_from(row), bool(row[11])) for row in rows.fetchall()]
 
 
 def job(raw: sqlite3.Connection, job_id: JobId) -> JobRecord:

@@ -34,10 +34,14 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """The job goes back to the queue, not before `not_before_ms` (0: at once)."""
+    """The job goes back to the queue, not before `not_before_ms` (0: at once).
+
+    `trying_ms` is what the attempt and the wait after it take out of the job's retry window.
+    """
 
     reason: str
     not_before_ms: int = 0
+    trying_ms: int = 0
 
 
 def record(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Finish | Requeue, now_ms: int) -> bool:
@@ -112,6 +116,7 @@ def _requeue(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Requeue) -> 
             "due": fate.not_before_ms == 0,
             "not_before_ms": fate.not_before_ms,
             "wait_reason": fate.reason,
+            "trying_ms": fate.trying_ms,
             "used_attempt": end.used_attempt,
             "error": error_to_json(end.error),
             "cost_nanousd": end.bill.cost_nanousd if end.bill else 0,

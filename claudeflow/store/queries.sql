@@ -37,12 +37,18 @@ VALUES (:version, :name, :template, :now_ms) ON CONFLICT (version) DO NOTHING;
 SELECT template FROM prompt_versions WHERE version = :version;
 
 -- name: flow_head
--- The first due jobs of one workflow and model in one lane: priority first, then age.
+-- The first due jobs of one workflow and model in one lane: priority, then the earliest deadline, then age.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
        most_input_tokens
 FROM jobs
 WHERE state = 'queued' AND due = 1 AND lane = :lane AND workflow = :workflow AND model = :model
-ORDER BY priority DESC, id LIMIT :limit;
+ORDER BY priority DESC, ifnull(deadline_ms, 9223372036854775807), id LIMIT :limit;
+
+-- name: lane_eldest
+-- The due jobs of one model in one lane that were submitted first.
+SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+       most_input_tokens
+FROM jobs WHERE state = 'queued' AND lane = :lane AND due = 1 AND model = :model ORDER BY id LIMIT :limit;
 
 -- name: due_flows
 -- The flows that have due jobs: read once, at start.
@@ -59,7 +65,7 @@ UPDATE jobs SET state = 'running', lease_token = :token, lease_owner = :owner, l
        first_attempt_ms = coalesce(first_attempt_ms, :now_ms), started_ms = coalesce(started_ms, :now_ms),
        tries = tries + 1, wait_reason = NULL
 WHERE id = :id AND state = 'queued' AND due = 1 AND (deadline_ms IS NULL OR deadline_ms > :now_ms)
-RETURNING max_tokens, body, prompt_name, prompt_version, first_attempt_ms, attempts, tries, traceparent;
+RETURNING max_tokens, body, prompt_name, prompt_version, first_attempt_ms, attempts, tries, traceparent, trying_ms;
 
 -- name: drop_call
 -- A call whose job was not to be had after all: it never left.
@@ -98,8 +104,10 @@ WHERE id = :id AND state = 'running' AND lease_token = :token;
 
 -- name: requeue_job
 -- A running job goes back to the queue: only the holder of the lease may write it. No attempt used, no retry window begun.
-UPDATE jobs SET state = 'queued', due = :due, not_before_ms = :not_before_ms, wait_reason = :wait_reason,
+UPDATE jobs SET state = 'queued', not_before_ms = :not_before_ms, wait_reason = :wait_reason,
+       due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || :id) THEN 2 ELSE :due END,
        lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL, attempts = attempts + :used_attempt,
+       trying_ms = trying_ms + :trying_ms,
        first_attempt_ms = CASE WHEN attempts + :used_attempt > 0 THEN first_attempt_ms END,
        error = :error, cost_nanousd = cost_nanousd + :cost_nanousd
 WHERE id = :id AND state = 'running' AND lease_token = :token;
@@ -116,13 +124,39 @@ RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_
 -- When the next waiting job becomes due.
 SELECT min(not_before_ms) FROM jobs WHERE state = 'queued' AND due = 0;
 
--- name: expire_jobs
--- Queued jobs whose deadline has passed.
-UPDATE jobs SET state = 'expired', finished_ms = :now_ms, wait_reason = NULL, error = :error
-WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND deadline_ms IS NOT NULL AND deadline_ms <= :now_ms
-             ORDER BY deadline_ms LIMIT :limit)
+-- name: near_deadline
+-- Queued jobs whose deadline is not later than :before_ms, the earliest first.
+SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+       most_input_tokens
+FROM jobs WHERE state = 'queued' AND deadline_ms IS NOT NULL AND deadline_ms <= :before_ms
+ORDER BY deadline_ms LIMIT :limit;
+
+-- name: candidate
+-- One job as the scheduler sees it, if it is due.
+SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+       most_input_tokens
+FROM jobs WHERE id = :id AND state = 'queued' AND due = 1;
+
+-- name: ahead_in_workflow
+-- The due jobs of a workflow that go before one of its jobs, by model.
+SELECT model, count(*) FROM jobs INDEXED BY jobs_due
+WHERE state = 'queued' AND due = 1 AND lane = :lane AND workflow = :workflow
+  AND (priority > :priority OR (priority = :priority
+       AND (ifnull(deadline_ms, 9223372036854775807), id) < (ifnull(:deadline_ms, 9223372036854775807), :id)))
+GROUP BY model;
+
+-- name: end_queued
+-- A job that waits ends without a call: expired, or failed because it can never go.
+UPDATE jobs SET state = :state, finished_ms = :now_ms, wait_reason = NULL, error = :error
+WHERE id = :id AND state = 'queued'
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
           most_input_tokens, due;
+
+-- name: move_job
+-- A job that waits goes to another lane, or to another place in it.
+UPDATE jobs SET lane = :lane, priority = :priority WHERE id = :id AND state IN ('queued', 'held')
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens, state = 'queued' AND due = 1;
 
 -- name: job
 -- One job without payload.
@@ -155,7 +189,8 @@ RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_
 -- name: revive_job
 -- A job that ended without success, or was parked, is queued again with a fresh retry window.
 UPDATE jobs SET state = 'queued', due = 1, not_before_ms = 0, finished_ms = NULL, error = NULL, stop_reason = NULL,
-       wait_reason = NULL, attempts = 0, crash_count = 0, first_attempt_ms = NULL, deadline_ms = NULL
+       wait_reason = NULL, attempts = 0, crash_count = 0, first_attempt_ms = NULL, trying_ms = 0,
+       deadline_ms = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled', 'expired', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
           most_input_tokens;
@@ -166,7 +201,8 @@ SELECT id, lease_token, tries, crash_count FROM jobs WHERE state = 'running';
 
 -- name: requeue_orphan
 -- A dead process's job: queued again, or held when it was there at too many crashes.
-UPDATE jobs SET state = :state, due = 1, crash_count = crash_count + 1, wait_reason = :wait_reason,
+UPDATE jobs SET state = :state, crash_count = crash_count + 1, wait_reason = :wait_reason,
+       due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || :id) THEN 2 ELSE 1 END,
        lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL
 WHERE id = :id AND state = 'running';
 
@@ -176,17 +212,51 @@ SELECT id FROM calls WHERE state = 'open';
 
 -- name: put_hold
 -- A scope may not go out.
-INSERT INTO holds (scope, cause, reason, since_ms, probe_at_ms)
-VALUES (:scope, :cause, :reason, :since_ms, :probe_at_ms)
-ON CONFLICT (scope) DO UPDATE SET cause = excluded.cause, reason = excluded.reason, probe_at_ms = excluded.probe_at_ms;
+INSERT INTO holds (scope, by_hand, cause, reason, since_ms, probe_at_ms, until_ms, set_by, probed_ms)
+VALUES (:scope, :by_hand, :cause, :reason, :since_ms, :probe_at_ms, :until_ms, :set_by, :probed_ms)
+ON CONFLICT (scope, by_hand) DO UPDATE SET cause = excluded.cause, reason = excluded.reason,
+  since_ms = excluded.since_ms, probe_at_ms = excluded.probe_at_ms, until_ms = excluded.until_ms,
+  set_by = excluded.set_by, probed_ms = excluded.probed_ms;
 
 -- name: drop_hold
--- A scope may go out again.
-DELETE FROM holds WHERE scope = :scope;
+-- A scope may go out again, as far as this hold goes.
+DELETE FROM holds WHERE scope = :scope AND by_hand = :by_hand;
 
 -- name: holds
--- Every hold.
-SELECT scope, cause, reason, since_ms, probe_at_ms FROM holds ORDER BY since_ms;
+-- Every hold, the oldest first.
+SELECT scope, cause, reason, since_ms, probe_at_ms, until_ms, set_by, probed_ms FROM holds ORDER BY since_ms, scope;
+
+-- name: insert_hold_change
+-- Somebody held or released something.
+INSERT INTO hold_audit (at_ms, action, scope, cause, reason, who, until_ms)
+VALUES (:at_ms, :action, :scope, :cause, :reason, :who, :until_ms);
+
+-- name: hold_changes
+-- Who held and released what, the newest first.
+SELECT at_ms, action, scope, cause, reason, who, until_ms FROM hold_audit ORDER BY id DESC LIMIT :limit;
+
+-- name: park_job
+-- A queued job under a hold of its own is shown to nobody.
+UPDATE jobs SET due = 2, wait_reason = 'it is held by hand' WHERE id = :id AND state = 'queued'
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens;
+
+-- name: unpark_job
+-- The hold of its own is over.
+UPDATE jobs SET due = (not_before_ms <= :now_ms),
+       wait_reason = CASE WHEN not_before_ms > :now_ms THEN 'not before its time' END
+WHERE id = :id AND state = 'queued' AND due = 2
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens, due, not_before_ms;
+
+-- name: held_jobs_at_rest
+-- Holds on jobs that will not go any more, held or not.
+SELECT h.scope FROM holds AS h LEFT JOIN jobs AS j ON j.id = CAST(substr(h.scope, 5) AS INTEGER)
+WHERE h.scope > 'job:' AND h.scope < 'job;' AND (j.state IS NULL OR j.state NOT IN ('queued', 'running'));
+
+-- name: due_by_flow
+-- How many jobs of each flow are due: what the holds over them hold back.
+SELECT lane, workflow, model, count(*) FROM jobs WHERE state = 'queued' AND due = 1 GROUP BY lane, workflow, model;
 
 -- name: put_memory
 -- Something learned.

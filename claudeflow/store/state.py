@@ -1,4 +1,4 @@
-"""State that outlives the process: holds, and what was learned."""
+"""What was learned, and outlives the process."""
 
 from __future__ import annotations
 
@@ -7,40 +7,7 @@ from typing import Any
 
 import orjson
 
-from claudeflow.domain.hold import Hold, HoldCause, Scope, ScopeKind
 from claudeflow.store.statements import SQL
-
-
-def put_hold(raw: sqlite3.Connection, hold: Hold) -> None:
-    """Keep a hold; one per scope."""
-    raw.execute(
-        SQL.put_hold,
-        {
-            "scope": str(hold.scope),
-            "cause": hold.cause,
-            "reason": hold.reason,
-            "since_ms": hold.since_ms,
-            "probe_at_ms": hold.probe_at_ms,
-        },
-    )
-
-
-def drop_hold(raw: sqlite3.Connection, scope: Scope) -> None:
-    """Forget a hold."""
-    raw.execute(SQL.drop_hold, {"scope": str(scope)})
-
-
-def holds(raw: sqlite3.Connection) -> list[Hold]:
-    """Every hold, the oldest first."""
-    return [
-        Hold(_scope(scope), HoldCause(cause), reason, since_ms, probe_at_ms)
-        for scope, cause, reason, since_ms, probe_at_ms in raw.execute(SQL.holds)
-    ]
-
-
-def _scope(text: str) -> Scope:
-    kind, _, name = text.partition(":")
-    return Scope(ScopeKind(kind), name)
 
 
 def remember(raw: sqlite3.Connection, name: str, value: Any, now_ms: int) -> None:

@@ -30,6 +30,7 @@ def test_all_families_are_read() -> None:
         AxisReading(4000, 3999, 1.0),
         AxisReading(4_000_000, 3_998_000, 30.0),
         AxisReading(800_000, 800_000, -2.0),
+        AxisReading(4_800_000, 0, 3_540.0),
     )
 
 
@@ -40,8 +41,15 @@ def test_missing_families_are_no_information() -> None:
     assert read_reading({}) is None
 
 
-def test_the_combined_tokens_family_is_no_bucket() -> None:
-    assert read_reading({"date": DATE, **a_family("tokens", "10", "9", "2026-11-22T10:00:00Z")}) is None
+def test_the_combined_family_may_be_all_there_is() -> None:
+    headers = {"date": DATE, **a_family("tokens", "10", "9", "2026-11-22T10:00:00Z")}
+    assert read_reading(headers) == Reading(tokens=AxisReading(10, 9, 0.0))
+
+
+@pytest.mark.parametrize("other", ["anthropic-priority-", "anthropic-fast-", "anthropic-ratelimit-unified-"])
+def test_families_of_other_capacity_are_not_the_pools(other: str) -> None:
+    headers = {other + "input-tokens-limit": "10", other + "output-tokens-remaining": "0"}
+    assert read_reading({"date": DATE, **headers}) is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +77,7 @@ def test_the_clock_of_the_server_is_the_one_that_counts() -> None:
     assert read_reading(family) == Reading(requests=AxisReading(50, 1, None))
 
 
-@pytest.mark.parametrize("limit", ["0", "-5", "many", "1e3", "9" * 5000])
+@pytest.mark.parametrize("limit", ["0", "-5", "many", "1e3", "9" * 5000, "9" * 400])
 def test_an_odd_limit_is_no_information(limit: str) -> None:
     assert read_reading(a_family("requests", limit, "3", "")) == Reading(requests=AxisReading(remaining=3))
 
@@ -83,6 +91,10 @@ def test_an_odd_limit_is_no_information(limit: str) -> None:
         ("86000", 86000.0),
         ("Sun, 22 Nov 2026 10:01:00 GMT", 60.0),
         ("Sun, 22 Nov 2026 09:00:00 GMT", 0.0),
+        ("2678400", 2_678_400.0),
+        ("2678401", None),
+        ("1795341630", None),
+        ("1e300", None),
         ("-3", None),
         ("inf", None),
         ("later", None),
@@ -91,6 +103,11 @@ def test_an_odd_limit_is_no_information(limit: str) -> None:
 )
 def test_retry_after_is_seconds_or_a_date(value: str, expected_s: float | None) -> None:
     assert read_retry_after_s({"date": DATE, "retry-after": value}) == expected_s
+
+
+@pytest.mark.parametrize("odd", ["9" * 400, "-" + "9" * 400, "1" + "0" * 16])
+def test_a_count_beyond_all_reason_is_no_information(odd: str) -> None:
+    assert read_reading(a_family("requests", odd, odd, "")) is None
 
 
 def test_a_retry_date_without_the_servers_clock_says_nothing() -> None:

@@ -88,6 +88,7 @@ async def test_a_recorded_answer_gives_usage_and_reading() -> None:
     assert reply.reading == Reading(
         input_tokens=AxisReading(20_000_000, 20_000_000, -1.0),
         output_tokens=AxisReading(2_500_000, 2_500_000, 0.0),
+        tokens=AxisReading(22_500_000, 22_500_000, -1.0),
     )
 
 

@@ -107,6 +107,7 @@ def _handler(daemon: ScriptedDaemon) -> type[BaseHTTPRequestHandler]:
 
         do_GET = handle_any  # noqa: N815 (the base class looks for this name)
         do_POST = handle_any  # noqa: N815
+        do_DELETE = handle_any  # noqa: N815
 
         def _body(self) -> bytes:
             if self.headers["transfer-encoding"] != "chunked":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from claudeflow.cli.demo.live import live_jobs
-from claudeflow.cli.demo.morning import Arrival, find_examples
+from claudeflow.cli.demo.morning import Arrival
 from claudeflow.cli.demo.play import Cue, Feed, Played, play
 from claudeflow.cli.demo.processes import Child, child, wait_for
 from claudeflow.cli.demo.show import lines, progress_line
@@ -19,6 +19,7 @@ from claudeflow.cli.demo.twin import twin_arguments
 from claudeflow.cli.problems import Failure
 from claudeflow.cli.remote import SocketDoor
 from claudeflow.config import parse_config
+from claudeflow.simulation.examples import find_examples
 from tests.cli.scripted_daemon import CommandLine, ScriptedDaemon, a_status
 
 A_LONG_TIME_S = 3_600.0

@@ -19,9 +19,10 @@ TOKENS = st.integers(min_value=0, max_value=10**9)
 
 
 @pytest.mark.parametrize(
-    ("axis", "amount"), [(Axis.REQUESTS, 1.0), (Axis.INPUT_TOKENS, 20.0), (Axis.OUTPUT_TOKENS, 3.0)]
+    ("axis", "amount"),
+    [(Axis.REQUESTS, 1.0), (Axis.INPUT_TOKENS, 20.0), (Axis.OUTPUT_TOKENS, 3.0), (Axis.TOKENS, 23.0)],
 )
-def test_a_demand_falls_on_three_axes(axis: Axis, amount: float) -> None:
+def test_a_demand_falls_on_every_axis(axis: Axis, amount: float) -> None:
     assert Demand(input_tokens=20.0, output_tokens=3.0).on(axis) == amount
 
 

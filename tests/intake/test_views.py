@@ -43,12 +43,18 @@ async def test_status_shows_holds_with_their_way_out_and_buckets_by_name() -> No
         "limit_per_min": 4e6,
         "level": -10.5,
         "capacity": 3e5,
+        "limit_is_told": False,
+        "server_level": None,
+        "pace_share": 1.0,
+        "use": 0.0,
     }
     assert shown["holds"][0] == {
         "scope": "all",
         "cause": "credit",
         "reason": "credit balance is too low",
         "since": "2026-11-22T09:00:00.000Z",
+        "until": None,
         "probe_at": None,
+        "set_by": None,
         "way_out": hold.way_out,
     }

@@ -73,4 +73,6 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.HoldReleased(EVERYTHING, "a probe went well"),
     ev.LeaseRefused(JobId(7), 9),
     ev.OwnTrouble("upkeep", "the store could not be written: disk I/O error"),
+    ev.KeyChanged("/etc/claudeflow/key"),
+    ev.JobMoved(JobId(7), "bulk", "standard", 3),
 ]

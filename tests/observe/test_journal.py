@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 import pytest
 
 from claudeflow.domain import events as ev
-from claudeflow.domain.job import JobState
+from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause
+from claudeflow.domain.job import JobId, JobState
 from claudeflow.observe.journal import LEVELS, Journal, fields_of, level_of
 from claudeflow.observe.settings import LogSettings
 from tests.observe.happenings import ERROR, ONE_OF_EACH, SECRETS, a_call, an_end
@@ -86,6 +87,8 @@ def test_an_error_is_logged_by_type_code_and_status() -> None:
         (ev.DaemonDraining(0, 1.0), "info"),
         (ev.DaemonStopped(0), "info"),
         (ev.ConfigReloaded("a"), "info"),
+        (ev.KeyChanged("a"), "info"),
+        (ev.JobMoved(JobId(7), "bulk", "standard", 0), "info"),
         (ONE_OF_EACH[12], "info"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
@@ -179,3 +182,9 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
             raise OSError(28, "No space left on device")
 
     Journal(LogSettings(), lambda: NOW_MS, Full()).apply(ev.OwnTrouble("x", "y"))
+
+
+def test_a_hold_by_hand_tells_who_set_it_why_and_until_when() -> None:
+    hold = Hold(EVERYTHING, HoldCause.MANUAL, "month end", since_ms=5, until_ms=9, set_by="anna")
+    found = entry(ev.HoldSet(hold))
+    assert (found["set_by"], found["reason"], found["until_ms"]) == ("anna", "month end", 9)

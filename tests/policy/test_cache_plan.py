@@ -260,3 +260,13 @@ def test_never_two_writers_within_the_leaders_patience_and_none_while_the_prefix
             else:
                 del out[job]
                 book.ended(MODEL, PREFIX, job, cached_tokens=None if what == "failed" else 2_000)
+
+
+def test_who_writes_a_cold_prefix_is_told_with_the_end_of_the_others_patience() -> None:
+    book = PrefixBook()
+    assert book.written_by(MODEL, "p") == (None, float("-inf"))
+    assert book.written_by(MODEL, None) == (None, float("-inf"))
+    book.lead(MODEL, "p", 7, 100.0)
+    assert book.written_by(MODEL, "p") == (7, 100.0 + LEADER_PATIENCE_S)
+    book.began(MODEL, "p", 7, 100.0)
+    assert book.written_by(MODEL, "p") == (None, float("-inf"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from claudeflow.domain.quota import Demand
 from claudeflow.domain.usage import Usage
-from claudeflow.policy.estimate import FIRST_GUESS_OUTPUT_TOKENS, Estimator
+from claudeflow.policy.estimate import FIRST_GUESS_OUTPUT_TOKENS, MOST_KINDS, Estimator
 from tests.policy.builders import a_candidate
 
 MODEL = "claude-haiku-5-5"
@@ -51,9 +51,13 @@ def test_a_warm_prefix_that_nobody_has_seen_yet_draws_like_a_cold_one() -> None:
 
 
 def test_a_single_odd_call_moves_the_mean_only_a_little() -> None:
-    estimator = taught(
-        Usage(input_tokens=500, output_tokens=100), Usage(input_tokens=500, output_tokens=1_100)
-    )
+    ordinary, odd = Usage(input_tokens=500, output_tokens=100), Usage(input_tokens=500, output_tokens=9_000)
+    estimator = taught(*[ordinary] * 19, odd)
+    assert estimator.demand(JOB, warm=False).output_tokens == pytest.approx(145)
+
+
+def test_the_first_calls_count_alike() -> None:
+    estimator = taught(Usage(input_tokens=500, output_tokens=100), Usage(input_tokens=500, output_tokens=300))
     assert estimator.demand(JOB, warm=False).output_tokens == pytest.approx(200)
 
 
@@ -62,7 +66,7 @@ def test_while_the_pool_is_held_outputs_teach_nothing_but_inputs_do() -> None:
     estimator.learn("triage", MODEL, 1_000, Usage(input_tokens=1_500, output_tokens=9_000), held=True)
     demand = estimator.demand(JOB, warm=False)
     assert demand.output_tokens == 100
-    assert demand.input_tokens == pytest.approx(1_920)
+    assert demand.input_tokens == pytest.approx(3_200)
 
 
 def test_workflows_and_models_are_learned_apart() -> None:
@@ -95,3 +99,38 @@ def test_an_input_of_no_bytes_divides_by_nothing() -> None:
     estimator = Estimator()
     estimator.learn("triage", MODEL, 0, Usage(input_tokens=7, output_tokens=1), held=False)
     assert estimator.demand(a_candidate(1, input_bytes=2), warm=False).input_tokens == 14
+
+
+def test_how_long_calls_take_is_learned_unless_the_pool_is_held() -> None:
+    estimator = Estimator()
+    assert estimator.duration_s(JOB) is None
+    usage = Usage(input_tokens=500, output_tokens=90)
+    estimator.learn("triage", MODEL, 1_000, usage, held=False, duration_s=4.0)
+    estimator.learn("triage", MODEL, 1_000, usage, held=True, duration_s=90.0)
+    estimator.learn("triage", MODEL, 1_000, usage, held=False)
+    assert estimator.duration_s(JOB) == 4.0
+
+
+def test_a_text_draws_at_least_some_of_its_bytes_and_an_image_perhaps_nothing() -> None:
+    text = a_candidate(1, input_bytes=8_000, most_input_tokens=8_000)
+    image = a_candidate(1, input_bytes=8_000, most_input_tokens=18_000)
+    cached = a_candidate(1, input_bytes=8_000, most_input_tokens=8_000, prefix="p")
+    estimator = Estimator()
+    assert estimator.at_least(text) == Demand(1_000.0, 0.0)
+    assert estimator.at_least(image) == estimator.at_least(cached) == Demand(0.0, 0.0)
+
+
+def test_the_least_that_was_ever_drawn_is_the_bound_once_enough_was_seen() -> None:
+    usages = [Usage(input_tokens=tokens, output_tokens=1) for tokens in (500, 300, 400, 500, 500)]
+    assert taught(*usages[:4]).at_least(JOB).input_tokens == 0.0
+    assert taught(*usages).at_least(JOB).input_tokens == pytest.approx(0.8 * 0.3 * 3_200)
+
+
+def test_the_kind_not_heard_of_for_longest_is_forgotten() -> None:
+    estimator, usage = Estimator(), Usage(input_tokens=1, output_tokens=1)
+    for kind in [*map(str, range(MOST_KINDS)), "0", "new"]:
+        estimator.learn(kind, MODEL, 1, usage, held=False)
+    kinds = [row[0] for row in estimator.memory()]
+    assert len(kinds) == MOST_KINDS
+    assert kinds[-2:] == ["0", "new"]
+    assert "1" not in kinds

@@ -127,3 +127,14 @@ def test_keys_that_are_long_idle_are_forgotten() -> None:
     share.join("passer-by 0", 1)
     share.join("late", 1)
     assert set(serve(share, 2)) == {"passer-by 0", "late"}
+
+
+def test_a_key_served_out_of_turn_does_not_carry_the_present_along() -> None:
+    order: FairShare[str] = FairShare()
+    order.join("patient", 1.0)
+    order.join("greedy", 1.0)
+    for _ in range(3):
+        order.charge("greedy", 1_000.0)
+    order.join("newcomer", 1.0)
+    order.charge("patient", 1.0)
+    assert order.first() == "newcomer"

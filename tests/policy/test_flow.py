@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claudeflow.domain.job import Candidate, JobId
-from claudeflow.policy.flow import LARGEST_WINDOW, REFILL_BELOW, WINDOW, Flow, FlowKey, rank
+from claudeflow.policy.flow import LARGEST_WINDOW, REFILL_BELOW, WINDOW, Flow, FlowKey
+from claudeflow.policy.lines import rank
 from tests.policy.builders import a_candidate
 
 KEY = FlowKey("bulk", "triage", "claude-haiku-5-5")
@@ -197,7 +198,7 @@ class ComingAndGoing:
     def __init__(self, random: Random) -> None:
         self.stored = StoredFlow()
         self.random = random
-        self.untold: deque[tuple[JobId, Callable[[], None]]] = deque()
+        self.untold: deque[tuple[JobId, Callable[[], object]]] = deque()
         self.taken: list[Candidate] = []
         self.reading = False
         self.read: list[Candidate] | None = None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudeflow.policy.gate import Gate, GateSettings
+from claudeflow.policy.gate import SMALL_PROBE_S, Gate, GateKind, GateSettings
 
 SETTINGS = GateSettings(default_pause_s=5.0, max_default_pause_s=60.0, jitter_share=0.2, max_jitter_s=5.0)
 ROUNDING_S = 1e-6
@@ -85,6 +85,16 @@ def test_without_retry_after_the_pause_doubles_at_each_429_in_a_row(in_a_row: in
     assert gate.closed_for_s(now + 1.0) == pause_s
 
 
+def test_a_pause_that_proved_too_short_is_followed_by_longer_ones() -> None:
+    gate, now, pauses = Gate(SETTINGS), 0.0, []
+    for _ in range(4):
+        now += 100.0
+        gate.granted()
+        gate.throttled(1.0, begun_at=now, now=now, jitter=0.0)
+        pauses.append(gate.closed_for_s(now))
+    assert pauses == [1.0, 5.0, 10.0, 20.0]
+
+
 def test_a_success_ends_the_row_of_429s() -> None:
     gate = a_closed_gate(None)
     gate.granted()
@@ -118,7 +128,7 @@ def test_an_older_call_that_comes_back_proves_nothing() -> None:
 
 def test_a_probe_that_is_throttled_closes_the_gate_anew() -> None:
     gate = a_probing_gate()
-    assert gate.throttled(20.0, begun_at=40.0, now=41.0, jitter=0.0)
+    assert gate.throttled(20.0, begun_at=40.5, now=41.0, jitter=0.0)
     assert gate.closed_for_s(41.0) == 20.0
 
 
@@ -146,3 +156,87 @@ def test_an_ordinary_call_that_never_left_changes_nothing() -> None:
     gate = a_probing_gate()
     gate.probe_abandoned(probe=False)
     assert gate.refusal(1_000.0) is not None
+
+
+# Probes
+
+
+def test_a_giant_is_the_probe_only_when_no_smaller_job_came_for_a_while() -> None:
+    gate = a_closed_gate()
+    refusal = gate.refusal(40.0, small=False)
+    assert refusal is not None
+    assert refusal.at == 40.0 + SMALL_PROBE_S
+    assert refusal.smaller_may_pass
+    assert gate.refusal(40.0) is None
+    assert gate.refusal(40.0 + SMALL_PROBE_S, small=False) is None
+
+
+# Outages
+
+
+def fail(gate: Gate, times: int, now: float, jitter: float = 0.0, *, probe: bool = False) -> list[bool]:
+    return [gate.failed(now - 0.1, now, jitter, probe=probe) for _ in range(times)]
+
+
+def test_failures_in_a_row_are_an_outage() -> None:
+    gate = Gate(SETTINGS)
+    assert fail(gate, 5, now=10.0) == [False] * 4 + [True]
+    assert (gate.kind, gate.closed_for_s(10.0)) == (GateKind.OUTAGE, 5.0)
+    refusal = gate.refusal(12.0)
+    assert refusal is not None
+    assert refusal.why == "paused in an outage"
+
+
+def test_a_success_in_between_is_no_outage() -> None:
+    gate = Gate(SETTINGS)
+    for _ in range(10):
+        assert not any(fail(gate, 4, now=10.0))
+        gate.call_came_back(probe=False)
+    assert gate.is_open
+    assert gate.kind is None
+
+
+def test_probes_of_an_outage_go_at_growing_intervals_with_jitter() -> None:
+    gate = Gate(SETTINGS)
+    now, pauses = 10.0, []
+    fail(gate, 5, now, jitter=0.5)
+    for _ in range(6):
+        pauses.append(gate.closed_for_s(now))
+        now += pauses[-1]
+        assert gate.refusal(now) is None
+        assert gate.granted()
+        assert fail(gate, 1, now, jitter=0.5, probe=True) == [False]
+    assert pauses == [7.5, 12.5, 22.5, 32.5, 32.5, 32.5]
+
+
+def test_failures_that_still_come_in_leave_the_pause_alone() -> None:
+    gate = Gate(SETTINGS)
+    fail(gate, 5, now=10.0)
+    fail(gate, 50, now=14.0)
+    assert gate.closed_for_s(14.0) == 1.0
+
+
+def test_any_answer_ends_an_outage() -> None:
+    gate = Gate(SETTINGS)
+    fail(gate, 5, now=10.0)
+    gate.call_came_back(probe=False)
+    assert gate.is_open
+
+
+def test_a_429_in_an_outage_is_an_episode_that_only_the_probe_ends() -> None:
+    gate = Gate(SETTINGS)
+    fail(gate, 5, now=10.0)
+    assert gate.throttled(30.0, begun_at=9.0, now=11.0, jitter=0.0)
+    gate.call_came_back(probe=False)
+    assert (gate.kind, gate.closed_for_s(11.0)) == (GateKind.RATE, 30.0)
+
+
+def test_a_probe_after_a_429_that_fails_begins_an_outage() -> None:
+    gate = a_probing_gate()
+    assert gate.failed(40.0, 41.0, 0.0, probe=True)
+    assert (gate.kind, gate.why) == (GateKind.OUTAGE, "paused in an outage")
+
+
+def test_it_says_that_a_probe_is_out() -> None:
+    assert a_probing_gate().why == "a probe is out: closed after a 429"
+    assert Gate(SETTINGS).why == "open"

@@ -32,7 +32,7 @@ from claudeflow.policy.retry import (
 from tests.policy.builders import ERROR
 
 SETTINGS = RetrySettings(base_s=1.0, cap_s=300.0)
-FRESH = Tries(attempts=0, elapsed_s=0.0, window_s=3_600.0)
+FRESH = Tries(attempts=0, spent_s=0.0, window_s=3_600.0)
 JITTER = st.floats(0, 1, exclude_max=True)
 
 DECISIONS: list[tuple[Outcome, Decision]] = [
@@ -40,11 +40,12 @@ DECISIONS: list[tuple[Outcome, Decision]] = [
     (Throttled(ERROR, retry_after_s=60.0), Release("throttled")),
     (Interrupted(ERROR), Release("interrupted")),
     (Blocked(ERROR, HoldCause.CREDIT), HoldAndRelease(HoldCause.CREDIT, ERROR)),
+    (Blocked(ERROR, HoldCause.PERMISSION, 300.0), HoldAndRelease(HoldCause.PERMISSION, ERROR, 300.0)),
     (Rejected(ERROR), Fail(ERROR)),
     (Overloaded(ERROR), RetryAfter(0.5, ERROR)),
     (Transient(ERROR), RetryAfter(0.5, ERROR)),
-    (Overloaded(ERROR, retry_after_s=8.0), RetryAfter(8.5, ERROR)),
-    (Transient(ERROR, retry_after_s=8.0), RetryAfter(8.5, ERROR)),
+    (Overloaded(ERROR, retry_after_s=8.0), RetryAfter(8.8, ERROR)),
+    (Transient(ERROR, retry_after_s=8.0), RetryAfter(8.8, ERROR)),
 ]
 
 
@@ -61,14 +62,27 @@ def test_the_longest_wait_doubles_up_to_a_cap(attempts: int, bound_s: float) -> 
 
 
 @given(attempts=st.integers(0, 50), jitter=JITTER, retry_after_s=st.none() | st.floats(0, 1_000))
-def test_a_retry_waits_between_what_the_api_asked_for_and_the_bound_beyond_it(
+def test_a_retry_waits_at_least_as_long_as_the_api_asked_for_and_a_random_bit_more(
     attempts: int, jitter: float, retry_after_s: float | None
 ) -> None:
-    tries = Tries(attempts, elapsed_s=0.0, window_s=10_000.0)
+    tries = Tries(attempts, spent_s=0.0, window_s=10_000.0)
     decision = decide(Overloaded(ERROR, retry_after_s), tries, SETTINGS, jitter)
     assert isinstance(decision, RetryAfter)
     floor_s = retry_after_s or 0.0
-    assert floor_s <= decision.delay_s <= floor_s + backoff_bound_s(attempts, SETTINGS)
+    most_late_s = max(backoff_bound_s(attempts, SETTINGS), min(5.0, 0.2 * floor_s))
+    assert floor_s <= decision.delay_s <= floor_s + most_late_s
+
+
+@pytest.mark.parametrize(("retry_after_s", "late_s"), [(2.0, 1.0), (20.0, 4.0), (3_000.0, 5.0)])
+def test_after_retry_after_retries_are_spread_by_a_fifth_of_it_up_to_five_seconds(
+    retry_after_s: float, late_s: float
+) -> None:
+    tries = Tries(0, spent_s=0.0, window_s=10_000.0)
+    at_once, last = (
+        decide(Overloaded(ERROR, retry_after_s), tries, SETTINGS, jitter) for jitter in (0.0, 0.999)
+    )
+    assert at_once == RetryAfter(retry_after_s, ERROR)
+    assert last == RetryAfter(pytest.approx(retry_after_s + 0.999 * late_s), ERROR)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("outcome", [Overloaded(ERROR), Transient(ERROR)])
@@ -84,7 +98,7 @@ def test_what_is_not_the_jobs_fault_never_fails_it_however_long_it_takes(outcome
 
 
 @given(st.integers(0, 100), JITTER, st.floats(0, 1e6))
-def test_nothing_waits_beyond_its_window(attempts: int, jitter: float, elapsed_s: float) -> None:
-    tries = Tries(attempts, elapsed_s, window_s=3_600.0)
+def test_nothing_waits_beyond_its_window(attempts: int, jitter: float, spent_s: float) -> None:
+    tries = Tries(attempts, spent_s, window_s=3_600.0)
     decision = decide(Transient(ERROR), tries, SETTINGS, jitter)
-    assert isinstance(decision, Fail) or elapsed_s + decision.delay_s <= tries.window_s  # type: ignore[union-attr]
+    assert isinstance(decision, Fail) or spent_s + decision.delay_s <= tries.window_s  # type: ignore[union-attr]

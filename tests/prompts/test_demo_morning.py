@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from claudeflow.cli.demo.morning import Arrival, find_examples, morning
+from claudeflow.cli.demo.morning import Arrival, morning
 from claudeflow.domain.errors import ClaudeflowError
 from claudeflow.prompts import load_prompts, render
+from claudeflow.simulation.examples import find_examples
 
 EXAMPLES = find_examples()
 PROMPTS = load_prompts(EXAMPLES / "prompts")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from claudeflow.cli.demo.morning import find_examples
 from claudeflow.domain.prompt import PromptTemplate
 from claudeflow.prompts import load_prompts, render
+from claudeflow.simulation.examples import find_examples
 
 EXAMPLES = find_examples()
 PROMPTS = load_prompts(EXAMPLES / "prompts")

@@ -10,8 +10,9 @@ from claudeflow.domain.attempt import Reply, Succeeded, Transient
 from claudeflow.domain.job import Candidate, Job, JobError, JobId, JobState, NewJob
 from claudeflow.domain.usage import Bill, Usage
 from claudeflow.policy.flow import FlowKey
-from claudeflow.store.jobs import Accepted, Claim, cancel, claim, due_flows, expire, flow_head, submit
+from claudeflow.store.jobs import Accepted, Claim, cancel, claim, due_flows, flow_head, submit
 from claudeflow.store.ledger import CallEnd, Finish, Requeue, record
+from claudeflow.store.queue import Ending, end_queued, near_deadline
 from claudeflow.store.recovery import CRASHES_TO_HOLD, recover
 from claudeflow.store.schema import prepare_schema
 
@@ -135,3 +136,11 @@ def released(
 def value(raw: sqlite3.Connection, sql: str, *parameters: Any) -> Any:
     """The first column of the first row."""
     return raw.execute(sql, parameters).fetchone()[0]
+
+
+def expire(raw: sqlite3.Connection, now_ms: int, limit: int) -> list[tuple[Candidate, bool]]:
+    """End the jobs whose deadline has passed, as the daemon does; each with whether it was due."""
+    error = JobError("deadline_passed", "its deadline passed while it waited")
+    late = near_deadline(raw, now_ms, limit)
+    endings = [Ending(candidate.id, JobState.EXPIRED, error) for candidate in late]
+    return [ended for ended in end_queued(raw, endings, now_ms) if ended is not None]

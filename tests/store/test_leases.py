@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from claudeflow.domain.job import Job, JobState
-from claudeflow.store.jobs import answer, cancel, expire, job, renew_leases
+from claudeflow.store.jobs import answer, cancel, job, renew_leases
 from claudeflow.store.ledger import Finish, Requeue, record, spend
 from claudeflow.store.recovery import recover
 from tests.store.builders import (
@@ -17,6 +17,7 @@ from tests.store.builders import (
     answered,
     claimed,
     due_jobs,
+    expire,
     failed,
     queued,
     released,

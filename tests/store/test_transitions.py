@@ -9,9 +9,10 @@ from contextlib import suppress
 import pytest
 
 from claudeflow.domain.errors import Conflict
-from claudeflow.domain.job import TRANSITIONS, Job, JobId, JobState, Lease
-from claudeflow.store.jobs import cancel, expire, job, revive, wake_due
+from claudeflow.domain.job import TRANSITIONS, Job, JobError, JobId, JobState, Lease
+from claudeflow.store.jobs import cancel, job, revive, wake_due
 from claudeflow.store.ledger import Finish, Requeue, record
+from claudeflow.store.queue import Ending, end_queued, move
 from claudeflow.store.recovery import recover
 from tests.store.builders import (
     NOW_MS,
@@ -20,6 +21,7 @@ from tests.store.builders import (
     answered,
     claimed,
     due_jobs,
+    expire,
     failed,
     queued,
     running,
@@ -55,6 +57,10 @@ ACTIONS: dict[str, Action] = {
     "cancel": lambda raw, job_id: cancel(raw, job_id, NOW_MS),
     "revive": revive,
     "expire": lambda raw, _: expire(raw, NOW_MS * 2, 10),
+    "refuse": lambda raw, job_id: end_queued(
+        raw, [Ending(job_id, JobState.FAILED, JobError("too_large_for_limits", "it is too large"))], NOW_MS
+    ),
+    "move": lambda raw, job_id: move(raw, job_id, "interactive", 5, 0),
     "wake": lambda raw, _: wake_due(raw, NOW_MS * 2, 10),
     "recover": lambda raw, _: recover(raw, NOW_MS),
 }
@@ -96,7 +102,7 @@ def test_every_move_of_the_table_is_made_by_some_action(raw: sqlite3.Connection)
         ("queued", "state = 'succeeded', finished_ms = 1"),
         ("queued", "state = 'failed', finished_ms = 1"),
         ("queued", "finished_ms = 1"),
-        ("queued", "due = 2"),
+        ("queued", "due = 3"),
         ("queued", "max_tokens = -1"),
         ("queued", "max_tokens = 'many'"),
         ("queued", "metadata = 'no JSON'"),

@@ -21,7 +21,9 @@ from claudeflow.domain.events import DaemonStopped, JobFinished
 from claudeflow.domain.job import JobId, JobRecord, JobState
 from claudeflow.intake.wire import parse_job
 from claudeflow.policy.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.margin import MarginSettings
 from claudeflow.policy.retry import RetrySettings
+from claudeflow.policy.retry_budget import BudgetSettings
 from claudeflow.store import ledger
 from claudeflow.twin.engine import Twin
 from claudeflow.twin.settings import TwinSettings
@@ -31,7 +33,9 @@ from tests.support.clocks import WoundClock
 from tests.support.recorder import PATIENCE_S, Recorder
 
 PLENTY: dict[str, Any] = {"rpm": 1_000_000, "itpm": 1_000_000_000, "otpm": 1_000_000_000}
+PLENTY_OF_RETRIES = BudgetSettings(floor_per_s=1_000.0, burst=1_000.0)
 MODEL = "claude-haiku-5-5"
+LOOK_EVERY_S = 0.001
 PRICE_OF_A_MODEL_THAT_IS_NOT_THERE = """
 [[model]]
 id = "claude-atlas-1"
@@ -57,8 +61,8 @@ def a_config(folder: Path, **changes: Any) -> Config:
         daemon=DaemonSettings(grace_s=10.0),
         api=ClaudeSettings(base_url="http://api.test"),
         limits=PoolLimits(1_000_000, 1_000_000_000, 1_000_000_000),
-        limiter=LimiterSettings(cold_theta=1.0, cold_in_flight=64),
-        retry=RetrySettings(base_s=0.02, cap_s=0.05),
+        limiter=LimiterSettings(margin=MarginSettings(cold_theta=1.0), cold_in_flight=64),
+        retry=RetrySettings(base_s=0.02, cap_s=0.05, budget=PLENTY_OF_RETRIES),
     )
     return replace(config, **changes)
 
@@ -195,7 +199,10 @@ async def yield_to_others(times: int) -> None:
 
 
 async def until(fact: Callable[[], bool]) -> None:
-    """Let the other tasks run on until the fact holds. Raises TimeoutError."""
+    """Let the other tasks and the store's threads run on until the fact holds. Raises TimeoutError.
+
+    A loop that never rests would keep the interpreter lock from those threads.
+    """
     async with asyncio.timeout(PATIENCE_S):
         while not fact():
-            await yield_to_others(1)
+            await asyncio.sleep(LOOK_EVERY_S)

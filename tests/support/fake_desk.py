@@ -11,6 +11,8 @@ from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob, may_become
 from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
+from tests.support.fake_holds import FakeHoldDesk
+from tests.support.fake_queue import FakeQueueDesk
 
 
 class FakeDesk:
@@ -29,6 +31,8 @@ class FakeDesk:
         self.commits = 0
         self.waiting = asyncio.Event()
         self.phase = "running"
+        self.holds = FakeHoldDesk(catalog, now_ms)
+        self.queue = FakeQueueDesk(self._records)
 
     @property
     def catalog(self) -> Catalog:

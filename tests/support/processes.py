@@ -96,7 +96,7 @@ class Site:
             "socket": {"path": str(self.socket)},
             "api": {"base_url": self.api},
             "log": {"level": "debug", "format": "json"},
-            "limiter": {"cold_theta": 1.0},
+            "limiter.margin": {"cold_theta": 1.0},
         }
         for name, table in tables.items():
             whole[name] = {**whole.get(name, {}), **table}

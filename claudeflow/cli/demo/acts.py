@@ -11,7 +11,7 @@ from pathlib import Path
 
 from claudeflow.cli.demo import show
 from claudeflow.cli.demo.live import DEFAULT_JOBS, confirm, live_jobs, nanousd, real_api
-from claudeflow.cli.demo.morning import Arrival, find_examples, morning
+from claudeflow.cli.demo.morning import Arrival, morning
 from claudeflow.cli.demo.play import Cue, Feed, Played, play
 from claudeflow.cli.demo.processes import Child, child, wait_for
 from claudeflow.cli.demo.stage import Stage, config_text
@@ -23,6 +23,7 @@ from claudeflow.cli.places import Places
 from claudeflow.cli.record import reason
 from claudeflow.cli.remote import SocketDoor
 from claudeflow.domain.errors import DaemonUnreachable
+from claudeflow.simulation.examples import find_examples
 
 PLAY_ENDS_AFTER_S = 53.0
 """Leaves time to stop and report within the minute."""

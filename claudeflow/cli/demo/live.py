@@ -36,13 +36,13 @@ class LiveJobs:
 def real_api() -> tuple[str, str]:
     """Base URL and key of the real API. Raises Failure without a key."""
     from claudeflow.claude.settings import ClaudeSettings
-    from claudeflow.config import KEY_VARIABLE, api_key
+    from claudeflow.config import KEY_VARIABLE, find_key
 
-    key = api_key()
-    if key is None:
+    found = find_key()
+    if found is None:
         text = f"--live calls the Claude API and needs a key: set {KEY_VARIABLE}"
         raise Failure(Exit.USAGE, text)
-    return os.environ.get(BASE_URL_VARIABLE) or ClaudeSettings().base_url, key
+    return os.environ.get(BASE_URL_VARIABLE) or ClaudeSettings().base_url, found.key
 
 
 def live_jobs(examples: Path, jobs: int, seed: int, budget_nanousd: int) -> LiveJobs:

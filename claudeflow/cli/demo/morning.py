@@ -19,7 +19,6 @@ from typing import Any
 
 from claudeflow.domain.errors import ClaudeflowError
 
-_PACKAGE = Path(__file__).resolve().parents[2]
 _CHANGED_DEVICE = "as2dept1"
 _QUESTIONNAIRES = (
     "vsaq-security_privacy_programs",
@@ -48,17 +47,6 @@ class _Stream:
     span_s: float
     shuffled: bool
     read: Callable[[Path], Iterator[Job]]
-
-
-def find_examples(package: Path = _PACKAGE) -> Path:
-    """The examples inside the installed package, or beside it in a checkout. Raises ClaudeflowError."""
-    places = (package / "examples", package.parent / "examples")
-    for place in places:
-        if (place / "prompts" / "ticket-triage").is_dir():
-            return place
-    raise ClaudeflowError(
-        f"the examples are neither in {places[0]} nor in {places[1]}: install claudeflow again"
-    )
 
 
 def morning(examples: Path, jobs: int = 330, seed: int = 7) -> list[Arrival]:

@@ -17,6 +17,8 @@ from claudeflow.intake.desk import Desk
 from claudeflow.intake.http.bodies import close_if_unread
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.handlers import Handlers
+from claudeflow.intake.http.hold_handlers import HoldHandlers
+from claudeflow.intake.http.queue_handlers import QueueHandlers
 from claudeflow.intake.http.responses import problem_response
 from claudeflow.intake.mistakes import show
 
@@ -33,7 +35,8 @@ def log_trouble(error: Exception) -> None:
 
 def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = log_trouble) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
-    handlers = Handlers(desk, clock_ms)
+    handlers, holds = Handlers(desk, clock_ms), HoldHandlers(desk.holds, clock_ms)
+    queue = QueueHandlers(desk)
 
     def route(path: str, **by_method: Handler) -> Route:
         return Route(path, _answering(by_method, on_trouble), methods=list(by_method))
@@ -41,10 +44,15 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
     app = Starlette(
         routes=[
             route("/v1/jobs", POST=handlers.submit, GET=handlers.list_jobs),
-            route("/v1/jobs/{job_id}", GET=handlers.job),
+            route("/v1/jobs/{job_id}", GET=handlers.job, PATCH=queue.move),
+            route("/v1/jobs/{job_id}/explain", GET=queue.explain),
             route("/v1/jobs/{job_id}/attempts", GET=handlers.attempts),
             route("/v1/jobs/{job_id}/cancel", POST=handlers.cancel),
             route("/v1/jobs/{job_id}/retry", POST=handlers.retry),
+            route("/v1/holds", GET=holds.in_force, POST=holds.set),
+            route("/v1/holds/history", GET=holds.history),
+            route("/v1/holds/{scope}", DELETE=holds.release),
+            route("/v1/limits", GET=queue.limits),
             route("/v1/status", GET=handlers.status),
             route("/-/healthy", GET=handlers.healthy),
             route("/-/ready", GET=handlers.ready),

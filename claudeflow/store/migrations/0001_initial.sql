@@ -4,7 +4,7 @@ CREATE TABLE jobs (
   id              INTEGER PRIMARY KEY AUTOINCREMENT,
   state           TEXT    NOT NULL DEFAULT 'queued'
                   CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired', 'held')),
-  due             INTEGER NOT NULL DEFAULT 1 CHECK (due IN (0, 1)),  -- 0: queued, but waits for not_before_ms
+  due             INTEGER NOT NULL DEFAULT 1 CHECK (due IN (0, 1, 2)),  -- queued, but 0: waits for not_before_ms, 2: is under a hold of its own
   lane            TEXT    NOT NULL,
   workflow        TEXT    NOT NULL,
   model           TEXT    NOT NULL,
@@ -26,6 +26,7 @@ CREATE TABLE jobs (
   tries           INTEGER NOT NULL DEFAULT 0,               -- every try ever begun
   crash_count     INTEGER NOT NULL DEFAULT 0,
   first_attempt_ms INTEGER,
+  trying_ms       INTEGER NOT NULL DEFAULT 0,               -- spent on the attempts used up and the waits after them
   started_ms      INTEGER,
   finished_ms     INTEGER,
   lease_token     INTEGER,                                  -- the call the lease was given for: grows monotonically
@@ -45,9 +46,10 @@ CREATE TABLE jobs (
   CHECK (state <> 'failed' OR error IS NOT NULL)
 ) STRICT;
 
-CREATE INDEX jobs_due ON jobs (lane, workflow, model, priority DESC, id) WHERE state = 'queued' AND due = 1;
+CREATE INDEX jobs_due ON jobs (lane, workflow, model, priority DESC, ifnull(deadline_ms, 9223372036854775807), id)
+  WHERE state = 'queued' AND due = 1;
 CREATE INDEX jobs_waiting ON jobs (not_before_ms) WHERE state = 'queued' AND due = 0;
-CREATE INDEX jobs_queued_age ON jobs (lane, id) WHERE state = 'queued';
+CREATE INDEX jobs_queued_age ON jobs (lane, due, model, id) WHERE state = 'queued';
 CREATE INDEX jobs_deadline ON jobs (deadline_ms) WHERE state = 'queued' AND deadline_ms IS NOT NULL;
 CREATE INDEX jobs_running ON jobs (lane, id) WHERE state = 'running';
 CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL;
@@ -110,14 +112,31 @@ CREATE TABLE attempts (
   PRIMARY KEY (job_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- Scopes that may not go out, and why.
+-- Scopes that may not go out, and why: at most one that a person set and one other for each scope.
 CREATE TABLE holds (
-  scope        TEXT PRIMARY KEY,   -- 'all' or 'model:NAME'
+  scope        TEXT    NOT NULL,   -- 'all', or 'pool:', 'model:', 'lane:', 'workflow:', 'job:' and a name
+  by_hand      INTEGER NOT NULL CHECK (by_hand = (cause = 'manual')),
   cause        TEXT    NOT NULL,
   reason       TEXT    NOT NULL,
   since_ms     INTEGER NOT NULL,
-  probe_at_ms  INTEGER
+  probe_at_ms  INTEGER,
+  until_ms     INTEGER CHECK (until_ms IS NULL OR by_hand),
+  set_by       TEXT,
+  probed_ms    TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(probed_ms)),   -- the last few probes
+  PRIMARY KEY (scope, by_hand)
 ) STRICT, WITHOUT ROWID;
+
+-- Who held and released what, when and why. Only added to.
+CREATE TABLE hold_audit (
+  id        INTEGER PRIMARY KEY,
+  at_ms     INTEGER NOT NULL,
+  action    TEXT    NOT NULL CHECK (action IN ('set', 'changed', 'released')),
+  scope     TEXT    NOT NULL,
+  cause     TEXT    NOT NULL,
+  reason    TEXT    NOT NULL,
+  who       TEXT    NOT NULL,
+  until_ms  INTEGER
+) STRICT;
 
 -- What was learned and is worth keeping over a restart, as JSON.
 CREATE TABLE memory (

@@ -1,0 +1,1 @@
+"""`claudeflow simulate`: the real daemon on a simulated API in virtual time."""

@@ -1,0 +1,143 @@
+"""Choosing: which jobs of a pool go now, which can never go, and when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from claudeflow.daemon.shared import Shared
+from claudeflow.domain.events import OwnTrouble
+from claudeflow.domain.hold import ScopeKind
+from claudeflow.domain.job import Candidate, JobError
+from claudeflow.policy.admission import Admitted, Nobody, Size, TooLarge, Wait, admit
+from claudeflow.policy.cache_plan import Turn
+from claudeflow.policy.lane_rules import Outlook
+from claudeflow.policy.limiter import Limiter, Permit
+from claudeflow.policy.parking import Block, Level
+from claudeflow.policy.pricing import UnknownModel
+from claudeflow.policy.scheduler import Scheduler
+from claudeflow.policy.worth import worth_of
+
+CLAIM_LIMIT = 16
+"""How many jobs start in one turn of the loop: more would hold up everything else for too long."""
+
+RECHECK_S = 1.0
+"""How soon to look again at jobs whose hold is being probed."""
+
+TOO_LARGE = "too_large_for_limits"
+
+_LEVEL_OF = {
+    ScopeKind.ALL: Level.POOL,
+    ScopeKind.POOL: Level.POOL,
+    ScopeKind.MODEL: Level.MODEL,
+    ScopeKind.LANE: Level.LANE,
+    ScopeKind.WORKFLOW: Level.WORKFLOW,
+    ScopeKind.JOB: Level.JOB,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A job that goes now. `leads` says that it writes a cold prefix for those behind it."""
+
+    candidate: Candidate
+    permit: Permit
+    leads: bool
+
+
+@dataclass(slots=True)
+class Choices:
+    """What was decided. `again_at`: monotonic seconds, None when only an event can change anything."""
+
+    go: list[Choice] = field(default_factory=list)
+    too_large: list[tuple[Candidate, JobError]] = field(default_factory=list)
+    again_at: float | None = None
+
+
+class Choosing:
+    """The decisions of one pool; changes the scheduler and the limiter, and waits for nothing."""
+
+    def __init__(self, pool: str, limiter: Limiter, scheduler: Scheduler, shared: Shared) -> None:
+        self._pool = pool
+        self._limiter = limiter
+        self._scheduler = scheduler
+        self._shared = shared
+        self._unpriced: set[str] = set()
+        self.waits: tuple[Wait, ...] = ()
+
+    def outlook(self) -> Outlook:
+        """What choices are made by at this moment."""
+        clock = self._shared.clock
+        now = clock.monotonic()
+        return Outlook(self.judge, now, clock.epoch_ms(), self._limiter.pressure(now))
+
+    def choose(self) -> Choices:
+        """Take the jobs that go now."""
+        look = self.outlook()
+        self.waits = ()
+        choices = Choices(again_at=look.now)
+        while len(choices.go) + len(choices.too_large) < CLAIM_LIMIT:
+            match admit(self._scheduler, self._limiter, look, self.size):
+                case Admitted() as found:
+                    choices.go.append(self._take(found, look))
+                case TooLarge(candidate, problem):
+                    self._scheduler.gone(candidate)
+                    error = JobError(TOO_LARGE, f"the limits never let this job go: {problem}")
+                    choices.too_large.append((candidate, error))
+                case Nobody(waits, again_at):
+                    self.waits, choices.again_at = waits, again_at
+                    break
+        return choices
+
+    def judge(self, candidate: Candidate) -> Block | None:
+        """Why a job may not go, for reasons that are not its lane's."""
+        return self._without_price(candidate) or self._held(candidate) or self._behind_prefix(candidate)
+
+    def size(self, candidate: Candidate) -> Size:
+        """What the job's call is expected to draw now, and what it draws at the very least."""
+        now = self._shared.clock.monotonic()
+        warm = self._shared.prefixes.is_warm(candidate.model, candidate.prefix, now)
+        estimator = self._shared.estimator
+        return Size(estimator.demand(candidate, warm=warm), estimator.at_least(candidate))
+
+    def _without_price(self, candidate: Candidate) -> Block | None:
+        """A call without a price could not be booked: its job waits until the price list names the model."""
+        model = candidate.model
+        try:
+            self._shared.prices.find(model)
+        except UnknownModel as problem:
+            if model not in self._unpriced:
+                self._unpriced.add(model)
+                self._shared.emit(OwnTrouble("pricing a call", str(problem)))
+            return Block(Level.MODEL, "price", f"model {model} has no price: add it to the price list")
+        self._unpriced.discard(model)
+        return None
+
+    def _held(self, candidate: Candidate) -> Block | None:
+        shared = self._shared
+        now_ms = shared.clock.epoch_ms()
+        stop = shared.holds.stops(candidate, self._pool, now_ms)
+        if stop is None:
+            return None
+        hold, now = stop.hold, shared.clock.monotonic()
+        why = f"{hold.scope} is held: {hold.reason}; {hold.way_out}"
+        if stop.until_ms is None:
+            until = None if hold.by_hand else now + RECHECK_S
+        else:
+            until = now + max(0.0, (stop.until_ms - now_ms) / 1000)
+        return Block(_LEVEL_OF[hold.scope.kind], "hold", why, until)
+
+    def _behind_prefix(self, candidate: Candidate) -> Block | None:
+        prefixes, now = self._shared.prefixes, self._shared.clock.monotonic()
+        if prefixes.turn(candidate.model, candidate.prefix, now) is not Turn.WAIT:
+            return None
+        leader, until = prefixes.written_by(candidate.model, candidate.prefix)
+        return Block(Level.PREFIX, "cold_prefix", f"its prompt is being cached by job {leader}", until)
+
+    def _take(self, found: Admitted, look: Outlook) -> Choice:
+        prefixes, candidate = self._shared.prefixes, found.candidate
+        leads = prefixes.turn(candidate.model, candidate.prefix, look.now) is Turn.LEAD
+        if leads and candidate.prefix is not None:
+            prefixes.lead(candidate.model, candidate.prefix, candidate.id, look.now)
+        self._shared.holds.gone(candidate, self._pool, look.now_ms)
+        self._scheduler.take(candidate, worth_of(found.demand))
+        return Choice(candidate, found.permit, leads)

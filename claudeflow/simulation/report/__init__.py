@@ -1,0 +1,1 @@
+"""Report: what came of runs, as figures, tables and a page with plots."""
