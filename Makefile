@@ -21,7 +21,7 @@ check: ## style, types, import contracts and tests: what a change must pass
 coverage: setup ## run the tests and show which branches none of them takes
 	@.venv/bin/python -m pytest -q --cov=claudeflow --cov-branch --cov-report=term-missing:skip-covered $(ARGS) </dev/null
 
-chaos: setup ## the long kill and soak runs
+chaos: setup ## the long kill and soak runs, and more seeds
 	@.venv/bin/python -m pytest -q -m chaos $(ARGS) </dev/null
 
 bench: setup ## measure what claudeflow costs, shortly; ARGS="cost storm" at full length

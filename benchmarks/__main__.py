@@ -20,7 +20,10 @@ BENCHMARKS = {
     "cli": "whole processes: claudeflow version, submit and status",
     "intake": "jobs accepted a second, by producers, and 10,000 in one request",
     "store": "submit, claim and finish in the store alone, by depth of the queue",
+    "dispatch": "choosing the next job in memory, among 100 and among 100,000 waiting",
     "storm": "a minute of 429s: claudeflow beside 40 stubborn workers and the SDK's own retries",
+    "flow": "in virtual time: use of the limits, disturbances, lanes, and the morning of the storm",
+    "peers": "goodput, 429s and waits beside the SDK, inspect_ai and LiteLLM, on the same API",
 }
 
 

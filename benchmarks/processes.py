@@ -233,6 +233,7 @@ input_tokens = 1000000000000
 output_tokens = 1000000000000
 [limiter]
 cold_in_flight = {in_flight}
+[limiter.margin]
 cold_theta = 1.0
 [limiter.ceiling]
 initial = {in_flight}
