@@ -17,16 +17,16 @@ from claudeflow.domain.attempt import Reply, Succeeded
 from claudeflow.domain.job import Candidate, JobId
 from claudeflow.domain.quota import Demand
 from claudeflow.domain.usage import Usage
-from claudeflow.policy.admission import Admitted, admit
-from claudeflow.policy.admission import Size as CallSize
-from claudeflow.policy.ceiling import CeilingSettings
-from claudeflow.policy.lane_rules import Outlook
-from claudeflow.policy.lanes import LaneSettings, largest_reserve
-from claudeflow.policy.limiter import Limiter, LimiterSettings, Permit, PoolLimits
-from claudeflow.policy.margin import MarginSettings
-from claudeflow.policy.parking import Block, Level
-from claudeflow.policy.scheduler import Scheduler
-from claudeflow.policy.worth import worth_of
+from claudeflow.policy.lanes.admission import Admitted, admit
+from claudeflow.policy.lanes.admission import Size as CallSize
+from claudeflow.policy.lanes.lane_rules import Outlook
+from claudeflow.policy.lanes.parking import Block, Level
+from claudeflow.policy.lanes.scheduler import Scheduler
+from claudeflow.policy.lanes.settings import LaneSettings, largest_reserve
+from claudeflow.policy.lanes.worth import worth_of
+from claudeflow.policy.limits.ceiling import CeilingSettings
+from claudeflow.policy.limits.limiter import Limiter, LimiterSettings, Permit, PoolLimits
+from claudeflow.policy.limits.margin import MarginSettings
 
 UNLIMITED = PoolLimits(10**12, 10**15, 10**15)
 WIDE = LimiterSettings(

@@ -24,8 +24,8 @@ from claudeflow.config import (
     to_toml,
 )
 from claudeflow.domain.errors import ConfigError
-from claudeflow.policy.lanes import LaneSettings
-from claudeflow.policy.limiter import PoolLimits
+from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.limits.limiter import PoolLimits
 
 SAMPLE = Path(__file__).parents[1] / "etc" / "claudeflow.toml"
 SECRET = "sk-ant-api03-of-nobody"

@@ -13,7 +13,7 @@ from claudeflow.config.keys import KEY_CREDENTIAL, KEY_VARIABLE
 from claudeflow.config.settings import Config, PriceSettings
 from claudeflow.config.tables import parse_toml, read_text, validate
 from claudeflow.domain.errors import ConfigError, Mistake
-from claudeflow.policy.pricing import PriceTable
+from claudeflow.policy.money.pricing import PriceTable
 
 _KEY_PLACES = (
     f"put it into the credential {KEY_CREDENTIAL}, into {KEY_VARIABLE}, or into the file of `[api] key_file`"

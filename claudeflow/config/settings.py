@@ -9,9 +9,9 @@ from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.observe.settings import LogSettings
-from claudeflow.policy.lanes import LaneSettings
-from claudeflow.policy.limiter import LimiterSettings, PoolLimits
-from claudeflow.policy.retry import RetrySettings
+from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.retries.retry import RetrySettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from claudeflow.domain.errors import ConfigError, Mistake, PromptError
 from claudeflow.domain.job import NewJob
 from claudeflow.domain.prompt import PromptTemplate
 from claudeflow.intake.catalog import Catalog
-from claudeflow.policy.pricing import PriceTable
+from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.prompts import load_prompts, render, to_json
 
 

@@ -8,14 +8,14 @@ from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import OwnTrouble
 from claudeflow.domain.hold import ScopeKind
 from claudeflow.domain.job import Candidate, JobError
-from claudeflow.policy.admission import Admitted, Nobody, Size, TooLarge, Wait, admit
-from claudeflow.policy.cache_plan import Turn
-from claudeflow.policy.lane_rules import Outlook
-from claudeflow.policy.limiter import Limiter, Permit
-from claudeflow.policy.parking import Block, Level
-from claudeflow.policy.pricing import UnknownModel
-from claudeflow.policy.scheduler import Scheduler
-from claudeflow.policy.worth import worth_of
+from claudeflow.policy.caching.cache_plan import Turn
+from claudeflow.policy.lanes.admission import Admitted, Nobody, Size, TooLarge, Wait, admit
+from claudeflow.policy.lanes.lane_rules import Outlook
+from claudeflow.policy.lanes.parking import Block, Level
+from claudeflow.policy.lanes.scheduler import Scheduler
+from claudeflow.policy.lanes.worth import worth_of
+from claudeflow.policy.limits.limiter import Limiter, Permit
+from claudeflow.policy.money.pricing import UnknownModel
 
 CLAIM_LIMIT = 16
 """How many jobs start in one turn of the loop: more would hold up everything else for too long."""

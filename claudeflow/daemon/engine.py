@@ -15,10 +15,10 @@ from claudeflow.domain.events import DaemonDraining, DaemonStopped, Event, PoolG
 from claudeflow.domain.job import Candidate, JobId
 from claudeflow.domain.report import PoolStatus
 from claudeflow.intake.desk import READY_PHASE
-from claudeflow.policy.flow import FlowKey
-from claudeflow.policy.lanes import largest_reserve
-from claudeflow.policy.limiter import Limiter, PoolLimits
-from claudeflow.policy.scheduler import Scheduler
+from claudeflow.policy.lanes.flow import FlowKey
+from claudeflow.policy.lanes.scheduler import Scheduler
+from claudeflow.policy.lanes.settings import largest_reserve
+from claudeflow.policy.limits.limiter import Limiter, PoolLimits
 
 CLOSED_UNTIL = "closed_until_ms"
 

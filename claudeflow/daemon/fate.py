@@ -7,7 +7,7 @@ from typing import assert_never
 from claudeflow.domain.attempt import Failure, Reply
 from claudeflow.domain.job import JobState
 from claudeflow.domain.usage import Bill
-from claudeflow.policy.retry import Complete, Decision, Fail, HoldAndRelease, Release, RetryAfter
+from claudeflow.policy.retries.retry import Complete, Decision, Fail, HoldAndRelease, Release, RetryAfter
 from claudeflow.store.ledger import CallEnd, Finish, Requeue
 
 CANCELLED = "cancelled"

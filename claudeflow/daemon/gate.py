@@ -20,11 +20,11 @@ from claudeflow.domain.events import OwnTrouble, PoolGated, PoolOpened
 from claudeflow.domain.job import Candidate, Job, JobError, JobState
 from claudeflow.domain.quota import Demand
 from claudeflow.domain.report import PoolStatus
-from claudeflow.policy.flow import WINDOW, FlowKey
-from claudeflow.policy.lanes import largest_reserve
-from claudeflow.policy.limiter import Limiter, Permit
-from claudeflow.policy.scheduler import Scheduler
-from claudeflow.policy.worth import worth_of
+from claudeflow.policy.lanes.flow import WINDOW, FlowKey
+from claudeflow.policy.lanes.scheduler import Scheduler
+from claudeflow.policy.lanes.settings import largest_reserve
+from claudeflow.policy.lanes.worth import worth_of
+from claudeflow.policy.limits.limiter import Limiter, Permit
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import queue as store_queue
 

@@ -13,7 +13,7 @@ from claudeflow.domain.hold import Hold, HoldCause, HoldChange, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
 from claudeflow.intake.hold_desk import HoldInForce, HoldNotFound, InvalidHold, NewHold, Released
 from claudeflow.intake.scopes import check_known
-from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store import holds as store_holds
 from claudeflow.store import jobs as store_jobs
 

@@ -14,8 +14,8 @@ from claudeflow.domain.errors import StoreError
 from claudeflow.domain.events import HoldReleased, HoldSet, OwnTrouble
 from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldAction, HoldCause, HoldChange, Scope, ScopeKind
 from claudeflow.domain.job import Candidate, Job
-from claudeflow.policy.holds import Change
-from claudeflow.policy.refusals import Refusal, Refusals
+from claudeflow.policy.retries.holds import Change
+from claudeflow.policy.retries.refusals import Refusal, Refusals
 from claudeflow.store import holds as store_holds
 from claudeflow.store.database import Work
 

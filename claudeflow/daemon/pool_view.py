@@ -8,11 +8,11 @@ from claudeflow.daemon.gate import PoolGate
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.job import Candidate
 from claudeflow.domain.report import Ahead, LaneWait, PoolLimitsStatus, PoolStatus
-from claudeflow.policy.admission import Wait
-from claudeflow.policy.explain import Moments, Standing, rule_of
-from claudeflow.policy.forecast import Load, forecast, supply_of
-from claudeflow.policy.lane_rules import Outlook
-from claudeflow.policy.parking import Block, Level, Spot
+from claudeflow.policy.lanes.admission import Wait
+from claudeflow.policy.lanes.explain import Moments, Standing, rule_of
+from claudeflow.policy.lanes.forecast import Load, forecast, supply_of
+from claudeflow.policy.lanes.lane_rules import Outlook
+from claudeflow.policy.lanes.parking import Block, Level, Spot
 from claudeflow.store.reports import Queue
 
 

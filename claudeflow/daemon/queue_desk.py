@@ -12,8 +12,8 @@ from claudeflow.domain.events import JobMoved
 from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import Candidate, JobId, JobRecord
 from claudeflow.domain.report import Explanation, PoolLimitsStatus
-from claudeflow.policy.explain import NO_DAEMON, explain_at_rest, explain_waiting
-from claudeflow.policy.lanes import LaneSettings
+from claudeflow.policy.lanes.explain import NO_DAEMON, explain_at_rest, explain_waiting
+from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import queue as store_queue
 from claudeflow.store import reports

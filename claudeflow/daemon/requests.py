@@ -11,7 +11,7 @@ import orjson
 from claudeflow.domain.errors import PromptError
 from claudeflow.domain.job import Job, PromptRef
 from claudeflow.domain.prompt import PromptTemplate, Request
-from claudeflow.policy.cache_plan import asks_for_1h, with_breakpoint
+from claudeflow.policy.caching.cache_plan import asks_for_1h, with_breakpoint
 from claudeflow.prompts import assemble, from_json
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store.database import Database

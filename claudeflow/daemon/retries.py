@@ -7,9 +7,9 @@ from dataclasses import replace
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Outcome, Overloaded, Rejected, Succeeded, Transient
 from claudeflow.domain.job import Job
-from claudeflow.policy.lanes import LaneSettings
-from claudeflow.policy.retry import Decision, RetryAfter, Tries, decide
-from claudeflow.policy.retry_budget import RetryBudget
+from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.retries.retry import Decision, RetryAfter, Tries, decide
+from claudeflow.policy.retries.retry_budget import RetryBudget
 
 
 class Retries:

@@ -9,10 +9,10 @@ from claudeflow.config import Config
 from claudeflow.daemon.clock import Clock
 from claudeflow.domain.events import Emit, Event, JobFinished
 from claudeflow.domain.job import Candidate, JobError, JobState
-from claudeflow.policy.cache_plan import PrefixBook
-from claudeflow.policy.estimate import Estimator
-from claudeflow.policy.holds import HoldBook
-from claudeflow.policy.pricing import PriceTable
+from claudeflow.policy.caching.cache_plan import PrefixBook
+from claudeflow.policy.limits.estimate import Estimator
+from claudeflow.policy.money.pricing import PriceTable
+from claudeflow.policy.retries.holds import HoldBook
 from claudeflow.store.database import Database
 
 

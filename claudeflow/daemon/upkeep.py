@@ -11,7 +11,7 @@ from claudeflow.daemon.shared import Shared, finished_unsent
 from claudeflow.domain.errors import StoreError
 from claudeflow.domain.events import OwnTrouble
 from claudeflow.domain.job import Candidate, JobState
-from claudeflow.policy.deadlines import too_late
+from claudeflow.policy.lanes.deadlines import too_late
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import queue as store_queue
 from claudeflow.store import state as store_state

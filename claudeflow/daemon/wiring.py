@@ -20,7 +20,7 @@ from claudeflow.daemon.requests import Requests
 from claudeflow.daemon.shared import EventStream, Shared
 from claudeflow.daemon.worker import Sender, Worker
 from claudeflow.observe.tally import Tally
-from claudeflow.policy.holds import HoldBook
+from claudeflow.policy.retries.holds import HoldBook
 from claudeflow.store import holds as store_holds
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import ledger

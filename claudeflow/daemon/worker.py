@@ -27,7 +27,7 @@ from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import Job, JobError, JobId
 from claudeflow.domain.prompt import Request
 from claudeflow.domain.usage import Bill
-from claudeflow.policy.pricing import UnknownModel
+from claudeflow.policy.money.pricing import UnknownModel
 from claudeflow.store import ledger
 from claudeflow.store.database import Work
 from claudeflow.store.ledger import CallEnd, Finish, Requeue

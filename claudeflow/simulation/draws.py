@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from claudeflow.domain.quota import OWN_AXES, Axis
-from claudeflow.policy.pricing import PriceTable
+from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.simulation.columns import DIGITS, Key
 from claudeflow.simulation.result import BucketUse
 from claudeflow.twin.meters import Meter, PoolMeters

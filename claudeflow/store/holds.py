@@ -10,7 +10,7 @@ import orjson
 
 from claudeflow.domain.hold import Hold, HoldAction, HoldCause, HoldChange, Scope, ScopeKind, scope_from
 from claudeflow.domain.job import Candidate
-from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store.rows import Row, candidate_from
 from claudeflow.store.statements import SQL
 

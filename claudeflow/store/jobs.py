@@ -20,7 +20,7 @@ from claudeflow.domain.job import (
     NewJob,
     PromptRef,
 )
-from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store.rows import INLINE_BYTES, candidate_from, error_to_json, record_from
 from claudeflow.store.statements import SQL
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from claudeflow.domain.errors import JobNotFound
 from claudeflow.domain.job import Candidate
 from claudeflow.domain.report import AttemptRow
-from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store.rows import candidate_from
 from claudeflow.store.statements import SQL
 

@@ -10,7 +10,7 @@ import pytest
 from claudeflow.domain.errors import Conflict
 from claudeflow.domain.events import CallEnded, JobRequeued
 from claudeflow.domain.job import JobState
-from claudeflow.policy.retry import RetrySettings
+from claudeflow.policy.retries.retry import RetrySettings
 from claudeflow.twin.faults import Fault
 from tests.support.books import calls_of
 from tests.support.clocks import WoundClock

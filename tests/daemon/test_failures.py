@@ -10,8 +10,8 @@ from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.config import PriceSettings
 from claudeflow.domain.events import CallEnded, HoldReleased, HoldSet, JobRequeued, PoolGated, PoolOpened
 from claudeflow.domain.job import JobState
-from claudeflow.policy.lanes import LaneSettings
-from claudeflow.policy.probing import PROBE_EVERY_MS
+from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.retries.probing import PROBE_EVERY_MS
 from claudeflow.twin.faults import Fault
 from tests.support.books import calls_of
 from tests.support.clocks import WoundClock

@@ -25,7 +25,7 @@ from claudeflow.domain.hold import EVERYTHING, HoldAction, HoldCause, Scope, Sco
 from claudeflow.domain.job import JobError, JobId, JobState
 from claudeflow.intake.hold_desk import HoldNotFound, InvalidHold, NewHold
 from claudeflow.intake.scopes import read_scope
-from claudeflow.policy.lanes import LaneSettings
+from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.store import holds as store_holds
 from claudeflow.twin.faults import Fault
 from tests.support.daemons import MODEL, a_config, a_job, some_jobs

@@ -12,7 +12,7 @@ import pytest
 from claudeflow.domain.errors import QueueFull
 from claudeflow.domain.events import CallEnded, JobFinished, JobsSubmitted
 from claudeflow.domain.job import JobState
-from claudeflow.policy.lanes import LaneSettings
+from claudeflow.policy.lanes.settings import LaneSettings
 from tests.support.books import successes_by_job
 from tests.support.clocks import WoundClock
 from tests.support.daemons import a_config, a_job, a_twin, opened, running, some_jobs, yield_to_others

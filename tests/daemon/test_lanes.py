@@ -16,10 +16,10 @@ from claudeflow.domain.job import JobId, JobState
 from claudeflow.domain.report import Explanation, LaneWait
 from claudeflow.domain.usage import Usage
 from claudeflow.intake.hold_desk import NewHold
-from claudeflow.policy.hours import HoursSettings
-from claudeflow.policy.lanes import LaneSettings
-from claudeflow.policy.limiter import LimiterSettings, PoolLimits
-from claudeflow.policy.margin import MarginSettings
+from claudeflow.policy.lanes.hours import HoursSettings
+from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.limits.margin import MarginSettings
 from claudeflow.twin.engine import Twin
 from claudeflow.twin.faults import Fault
 from tests.support.clocks import WoundClock

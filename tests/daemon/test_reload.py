@@ -7,8 +7,8 @@ from pathlib import Path
 
 from claudeflow.domain.events import JobFinished
 from claudeflow.domain.job import JobState
-from claudeflow.policy.lanes import LaneSettings
-from claudeflow.policy.retry import RetrySettings
+from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.retries.retry import RetrySettings
 from claudeflow.twin.faults import Fault
 from tests.support.clocks import WoundClock
 from tests.support.daemons import Bench, a_config, a_job, a_twin, opened, running, some_jobs, until

@@ -14,8 +14,8 @@ from claudeflow.domain.events import CallEnded, Event, JobRequeued
 from claudeflow.domain.job import JobState
 from claudeflow.observe.journal import Journal
 from claudeflow.observe.settings import LogSettings
-from claudeflow.policy.lanes import LaneSettings
-from claudeflow.policy.retry import RetrySettings
+from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.retries.retry import RetrySettings
 from claudeflow.twin.faults import Fault
 from tests.support.books import disagreements, successes_by_job
 from tests.support.daemons import a_config, a_job, some_jobs

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 
 from claudeflow.domain.job import Candidate
 from claudeflow.domain.quota import Demand
-from claudeflow.policy.admission import Admitted, Nobody, Size, admit
-from claudeflow.policy.ceiling import CeilingSettings
-from claudeflow.policy.flow import WINDOW, FlowKey, key_of
-from claudeflow.policy.lane_rules import Judge, Outlook
-from claudeflow.policy.lanes import LaneSettings, largest_reserve
-from claudeflow.policy.limiter import Limiter, LimiterSettings, Permit, PoolLimits
-from claudeflow.policy.lines import Rank, rank
-from claudeflow.policy.margin import MarginSettings
-from claudeflow.policy.parking import Block
-from claudeflow.policy.scheduler import Scheduler
-from claudeflow.policy.worth import worth_of
+from claudeflow.policy.lanes.admission import Admitted, Nobody, Size, admit
+from claudeflow.policy.lanes.flow import WINDOW, FlowKey, key_of
+from claudeflow.policy.lanes.lane_rules import Judge, Outlook
+from claudeflow.policy.lanes.lines import Rank, rank
+from claudeflow.policy.lanes.parking import Block
+from claudeflow.policy.lanes.scheduler import Scheduler
+from claudeflow.policy.lanes.settings import LaneSettings, largest_reserve
+from claudeflow.policy.lanes.worth import worth_of
+from claudeflow.policy.limits.ceiling import CeilingSettings
+from claudeflow.policy.limits.limiter import Limiter, LimiterSettings, Permit, PoolLimits
+from claudeflow.policy.limits.margin import MarginSettings
 from tests.policy.builders import a_candidate, well
 
 WIDE = LimiterSettings(

@@ -23,9 +23,9 @@ from claudeflow.domain.attempt import Overloaded, Reply, Succeeded, Throttled, T
 from claudeflow.domain.job import Candidate, JobError, JobId
 from claudeflow.domain.quota import AxisReading, Reading
 from claudeflow.domain.usage import Usage
-from claudeflow.policy.estimate import Estimator
-from claudeflow.policy.gate import NotBefore
-from claudeflow.policy.limiter import Limiter, LimiterSettings, Permit, PoolLimits
+from claudeflow.policy.limits.estimate import Estimator
+from claudeflow.policy.limits.gate import NotBefore
+from claudeflow.policy.limits.limiter import Limiter, LimiterSettings, Permit, PoolLimits
 from claudeflow.twin.headers import rounded_thousand
 from claudeflow.twin.limits import Gauge, Refusal
 from claudeflow.twin.pool import Pool, PoolRules

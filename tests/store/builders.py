@@ -9,7 +9,7 @@ from typing import Any
 from claudeflow.domain.attempt import Reply, Succeeded, Transient
 from claudeflow.domain.job import Candidate, Job, JobError, JobId, JobState, NewJob
 from claudeflow.domain.usage import Bill, Usage
-from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store.jobs import Accepted, Claim, cancel, claim, due_flows, flow_head, submit
 from claudeflow.store.ledger import CallEnd, Finish, Requeue, record
 from claudeflow.store.queue import Ending, end_queued, near_deadline

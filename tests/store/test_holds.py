@@ -9,7 +9,7 @@ import pytest
 
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldAction, HoldCause, HoldChange, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store.holds import due_by_flow, held_jobs_at_rest, history, hold, holds, keep, release
 from claudeflow.store.ledger import Requeue, record

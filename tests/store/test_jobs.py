@@ -9,7 +9,7 @@ import pytest
 
 from claudeflow.domain.errors import Conflict, JobNotFound, QueueFull
 from claudeflow.domain.job import JobError, JobId, JobState, Lease, PromptRef
-from claudeflow.policy.flow import FlowKey
+from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store.jobs import (
     Claim,
     answer,

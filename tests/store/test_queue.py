@@ -8,8 +8,8 @@ import pytest
 
 from claudeflow.domain.errors import Conflict, JobNotFound, QueueFull
 from claudeflow.domain.job import Candidate, JobError, JobId, JobState
-from claudeflow.policy.flow import FlowKey
-from claudeflow.policy.lines import rank
+from claudeflow.policy.lanes.flow import FlowKey
+from claudeflow.policy.lanes.lines import rank
 from claudeflow.store.jobs import flow_head, job
 from claudeflow.store.queue import Ending, end_queued, lane_eldest, move, near_deadline
 from claudeflow.store.reports import queue_around

@@ -20,10 +20,10 @@ from claudeflow.daemon.wiring import Parts, parts
 from claudeflow.domain.events import DaemonStopped, JobFinished
 from claudeflow.domain.job import JobId, JobRecord, JobState
 from claudeflow.intake.wire import parse_job
-from claudeflow.policy.limiter import LimiterSettings, PoolLimits
-from claudeflow.policy.margin import MarginSettings
-from claudeflow.policy.retry import RetrySettings
-from claudeflow.policy.retry_budget import BudgetSettings
+from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.limits.margin import MarginSettings
+from claudeflow.policy.retries.retry import RetrySettings
+from claudeflow.policy.retries.retry_budget import BudgetSettings
 from claudeflow.store import ledger
 from claudeflow.twin.engine import Twin
 from claudeflow.twin.settings import TwinSettings
@@ -205,4 +205,8 @@ async def until(fact: Callable[[], bool]) -> None:
     """
     async with asyncio.timeout(PATIENCE_S):
         while not fact():
-            await asyncio.sleep(LOOK_EVERY_S)
+            await _rest()
+
+
+async def _rest() -> None:
+    await asyncio.sleep(LOOK_EVERY_S)
