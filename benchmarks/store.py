@@ -118,5 +118,7 @@ def _record(raw: sqlite3.Connection, job: Job) -> bool:
     reply = Reply(
         Succeeded("end_turn"), http_status=200, usage=usage, raw_usage=orjson.dumps(USAGE), message=ANSWER
     )
-    end = CallEnd("succeeded", reply, Bill(1_080_000, 1_080_000), None, used_attempt=True)
+    end = CallEnd(
+        "succeeded", reply, Bill(1_080_000, 1_080_000, 1_080_000, 1_080_000), None, used_attempt=True
+    )
     return ledger.record(raw, job, end, Finish(JobState.SUCCEEDED, "end_turn"), _now_ms())

@@ -40,9 +40,10 @@ def answered_reply(message: dict[str, Any], raw: bytes, progress: Progress, requ
         raw_usage=orjson.dumps(usage),
         reading=read_reading(progress.headers),
         message=raw,
+        message_id=_word(message, "id"),
         request_id=progress.headers.get("request-id"),
         http_status=progress.http_status,
-        model=_model(message),
+        model=_word(message, "model"),
         usage_known=is_complete(usage),
         first_byte_s=progress.first_byte_s,
     )
@@ -64,7 +65,7 @@ def failed_reply(
         reading=read_reading(progress.headers),
         request_id=progress.headers.get("request-id"),
         http_status=progress.http_status,
-        model=_model(progress.assembly.message or {}),
+        model=_word(progress.assembly.message or {}, "model"),
         sent=sent,
         usage_known=not sent or _cost_nothing(error, progress),
         first_byte_s=progress.first_byte_s,
@@ -79,6 +80,6 @@ def _cost_nothing(error: BaseException, progress: Progress) -> bool:
     return has_api_body(error) or is_refusal_of_the_edge
 
 
-def _model(message: Mapping[str, Any]) -> str | None:
-    model = message.get("model")
-    return model if isinstance(model, str) else None
+def _word(message: Mapping[str, Any], field: str) -> str | None:
+    value = message.get(field)
+    return value if isinstance(value, str) else None

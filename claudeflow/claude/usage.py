@@ -26,6 +26,7 @@ def read_usage(raw: Mapping[str, Any], *, caches_for_1h: bool) -> Usage:
         output_tokens=_count(raw, "output_tokens"),
         thinking_tokens=_count(_part(raw, "output_tokens_details"), "thinking_tokens"),
         web_searches=_count(_part(raw, "server_tool_use"), "web_search_requests"),
+        web_fetches=_count(_part(raw, "server_tool_use"), "web_fetch_requests"),
         service_tier=_word(raw, "service_tier") or "standard",
         speed=_word(raw, "speed") or "standard",
         inference_geo=_word(raw, "inference_geo"),

@@ -9,8 +9,10 @@ from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.observe.settings import LogSettings
+from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.money.settings import BudgetSettings
 from claudeflow.policy.retries.retry import RetrySettings
 
 
@@ -62,7 +64,10 @@ def _default_lanes() -> dict[str, LaneSettings]:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that can be set. `pools` overrides `limits` for single pools."""
+    """Everything that can be set. `pools` overrides `limits` for single pools.
+
+    `fallback` names the cheaper model that may answer instead of a model, where a budget says so.
+    """
 
     default_lane: str = "standard"
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -76,6 +81,9 @@ class Config:
     pools: dict[str, PoolLimits] = field(default_factory=dict)
     limiter: LimiterSettings = field(default_factory=LimiterSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    budgets: dict[str, BudgetSettings] = field(default_factory=dict)
+    fallback: dict[str, str] = field(default_factory=dict)
     lanes: dict[str, LaneSettings] = field(default_factory=_default_lanes)
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

@@ -26,7 +26,7 @@ from claudeflow.domain.events import (
 from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import Job, JobError, JobId
 from claudeflow.domain.prompt import Request
-from claudeflow.domain.usage import Bill
+from claudeflow.domain.usage import NOTHING_BILLED, Bill
 from claudeflow.policy.money.pricing import UnknownModel
 from claudeflow.store import ledger
 from claudeflow.store.database import Work
@@ -160,7 +160,7 @@ class Worker:
     def _bill(self, job: Job, reply: Reply) -> Bill | None:
         """What the call cost; None when only the other side knows."""
         if not reply.sent:
-            return Bill(0, 0)
+            return NOTHING_BILLED
         if not reply.usage_known:
             return None
         try:
@@ -212,7 +212,7 @@ class Worker:
 
     def _tell_call(self, task: Assignment, end: CallEnd, duration_s: float) -> None:
         job, reply, clock = task.job, end.reply, self._shared.clock
-        bill = end.bill or Bill(0, 0)
+        bill = end.bill or NOTHING_BILLED
         self._shared.emit(
             CallEnded(
                 job_id=job.id,

@@ -84,8 +84,9 @@ Outcome = Succeeded | Failure
 class Reply:
     """Outcome, usage and reading of one call.
 
-    `message` is the answer's JSON when there is one. `sent` is False when the request surely never
-    left this host. `usage_known` is False when the API may have billed something it did not report.
+    `message` is the answer's JSON when there is one, `message_id` its id. `sent` is False when
+    the request surely never left this host. `usage_known` is False when the API may have billed
+    something it did not report.
     """
 
     outcome: Outcome
@@ -93,6 +94,7 @@ class Reply:
     raw_usage: bytes = b"{}"
     reading: Reading | None = None
     message: bytes | None = None
+    message_id: str | None = None
     request_id: str | None = None
     http_status: int | None = None
     model: str | None = None

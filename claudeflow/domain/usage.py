@@ -20,6 +20,7 @@ class Usage:
     output_tokens: int = 0
     thinking_tokens: int = 0
     web_searches: int = 0
+    web_fetches: int = 0
     service_tier: str = "standard"
     speed: str = "standard"
     inference_geo: str | None = None
@@ -38,7 +39,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one call cost, in nano-dollars, and what it would have cost without prompt caching."""
+    """What one call cost, in nano-dollars, and what the same tokens would have cost otherwise.
+
+    `uncached`: without prompt caching; `unbatched`: without the discount of batches; `plain`: without either.
+    """
 
     cost_nanousd: int
     uncached_nanousd: int
+    unbatched_nanousd: int
+    plain_nanousd: int
+
+
+NOTHING_BILLED = Bill(0, 0, 0, 0)

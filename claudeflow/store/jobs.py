@@ -155,17 +155,9 @@ def _claim_one(
     raw: sqlite3.Connection, wish: Claim, owner: str, lease_until_ms: int, now_ms: int
 ) -> Job | None:
     candidate = wish.candidate
-    token = raw.execute(
-        SQL.open_call,
-        {
-            "pool": wish.pool,
-            "model": candidate.model,
-            "owner": owner,
-            "now_ms": now_ms,
-            "reserved_nanousd": wish.reserved_nanousd,
-        },
-    ).lastrowid
-    assert token is not None
+    token = _open_call(raw, wish, owner, now_ms)
+    if token is None:
+        return None
     row = raw.execute(
         SQL.lease_job,
         {
@@ -200,6 +192,21 @@ def _claim_one(
         traceparent=row[7],
         trying_ms=row[8],
     )
+
+
+def _open_call(raw: sqlite3.Connection, wish: Claim, owner: str, now_ms: int) -> int | None:
+    """The call's id; None when there is no such job any more."""
+    row = raw.execute(
+        SQL.open_call,
+        {
+            "pool": wish.pool,
+            "job_id": wish.candidate.id,
+            "owner": owner,
+            "now_ms": now_ms,
+            "reserved_nanousd": wish.reserved_nanousd,
+        },
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def prompt_version(raw: sqlite3.Connection, version: str) -> bytes | None:

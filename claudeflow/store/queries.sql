@@ -55,9 +55,11 @@ FROM jobs WHERE state = 'queued' AND lane = :lane AND due = 1 AND model = :model
 SELECT DISTINCT lane, workflow, model FROM jobs WHERE state = 'queued' AND due = 1;
 
 -- name: open_call
--- A call, written before it leaves.
-INSERT INTO calls (pool, model, owner, opened_ms, reserved_nanousd)
-VALUES (:pool, :model, :owner, :now_ms, :reserved_nanousd);
+-- A job's call, written before it leaves.
+INSERT INTO calls (pool, model, lane, workflow, prompt_name, prompt_version, prefix, owner, opened_ms, reserved_nanousd)
+SELECT :pool, model, lane, workflow, prompt_name, prompt_version, prefix, :owner, :now_ms, :reserved_nanousd
+FROM jobs WHERE id = :job_id
+RETURNING id;
 
 -- name: lease_job
 -- A queued job becomes running under the lease of call :token, unless its deadline has passed.
@@ -78,10 +80,13 @@ UPDATE jobs SET lease_until_ms = :lease_until_ms WHERE state = 'running' AND lea
 -- name: settle_call
 -- A call's end, with what it drew and cost. One that was given up as unknown may still be heard of.
 UPDATE calls SET state = 'settled', ended_ms = :now_ms, outcome = :outcome, http_status = :http_status,
-       request_id = :request_id, cost_nanousd = :cost_nanousd, uncached_nanousd = :uncached_nanousd,
-       input_tokens = :input_tokens, cache_write_5m_tokens = :cache_write_5m_tokens,
-       cache_write_1h_tokens = :cache_write_1h_tokens, cache_read_tokens = :cache_read_tokens,
-       output_tokens = :output_tokens, thinking_tokens = :thinking_tokens, raw_usage = :raw_usage
+       request_id = :request_id, message_id = :message_id, cost_nanousd = :cost_nanousd,
+       uncached_nanousd = :uncached_nanousd, unbatched_nanousd = :unbatched_nanousd,
+       plain_nanousd = :plain_nanousd, input_tokens = :input_tokens,
+       cache_write_5m_tokens = :cache_write_5m_tokens, cache_write_1h_tokens = :cache_write_1h_tokens,
+       cache_read_tokens = :cache_read_tokens, output_tokens = :output_tokens,
+       thinking_tokens = :thinking_tokens, web_searches = :web_searches, web_fetches = :web_fetches,
+       service_tier = :service_tier, speed = :speed, inference_geo = :inference_geo, raw_usage = :raw_usage
 WHERE id = :id AND state IN ('open', 'unknown');
 
 -- name: close_call_unknown

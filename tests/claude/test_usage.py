@@ -32,6 +32,7 @@ def test_every_field_is_read() -> None:
         output_tokens=50,
         thinking_tokens=33,
         web_searches=2,
+        web_fetches=7,
         service_tier="batch",
         speed="fast",
         inference_geo="us",

@@ -21,7 +21,8 @@ async def give_job_away(bench: Bench, job_id: JobId) -> None:
 
     def work(raw: sqlite3.Connection) -> None:
         raw.execute(
-            "INSERT INTO calls (pool, model, owner, opened_ms, reserved_nanousd) VALUES ('p', 'm', 'o', 0, 0)"
+            "INSERT INTO calls (pool, model, lane, workflow, owner, opened_ms, reserved_nanousd)"
+            " VALUES ('p', 'm', 'l', 'w', 'o', 0, 0)"
         )
         token = raw.execute("SELECT max(id) FROM calls").fetchone()[0]
         owner = "another-daemon"

@@ -86,12 +86,18 @@ def answered(answer: bytes = b'{"content":[]}', cost_nanousd: int = 70, **usage:
         request_id="req_2",
         http_status=200,
     )
-    return CallEnd("succeeded", reply, Bill(cost_nanousd, 2 * cost_nanousd), None, used_attempt=True)
+    return CallEnd(
+        "succeeded",
+        reply,
+        Bill(cost_nanousd, 2 * cost_nanousd, cost_nanousd, 2 * cost_nanousd),
+        None,
+        used_attempt=True,
+    )
 
 
 def failed(*, cost_nanousd: int | None = 0, used_attempt: bool = True) -> CallEnd:
     """A call that went wrong; without a cost only the other side knows what it billed."""
-    bill = None if cost_nanousd is None else Bill(cost_nanousd, cost_nanousd)
+    bill = None if cost_nanousd is None else Bill(cost_nanousd, cost_nanousd, cost_nanousd, cost_nanousd)
     reply = Reply(Transient(ERROR), http_status=500, request_id="req_3", usage_known=bill is not None)
     return CallEnd("transient", reply, bill, ERROR, used_attempt)
 

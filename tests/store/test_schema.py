@@ -97,7 +97,8 @@ def test_no_statement_of_the_schema_is_lost_when_it_is_split() -> None:
     scripts = [fresh_schema(), *(script for _, script in migrations())]
     for script in scripts:
         code = re.sub(r"--[^\n]*", "", script)
-        assert len(split_statements(script)) == code.count(";")
+        without_bodies = re.sub(r"\bBEGIN\b.*?\bEND;", ";", code, flags=re.DOTALL)
+        assert len(split_statements(script)) == without_bodies.count(";")
 
 
 def test_every_table_keeps_to_its_types() -> None:

@@ -120,12 +120,15 @@ class PriceTable:
         if rates is None:
             raise UnknownModel(f"no price is known for {model} in fast mode: add it to the price list")
         searches_nanousd = usage.web_searches * WEB_SEARCH_NANOUSD
-        is_batch = batch or usage.service_tier == "batch"
         multiplier = 11 if usage.inference_geo == "us" else 10
-        divisor = PICO_PER_NANO * 10 * (2 if is_batch else 1)
+        full = PICO_PER_NANO * 10
+        divisor = 2 * full if batch or usage.service_tier == "batch" else full
+        cached, uncached = rates.cost(usage) * multiplier, rates.uncached_cost(usage) * multiplier
         return Bill(
-            _divide(rates.cost(usage) * multiplier, divisor) + searches_nanousd,
-            _divide(rates.uncached_cost(usage) * multiplier, divisor) + searches_nanousd,
+            cost_nanousd=_divide(cached, divisor) + searches_nanousd,
+            uncached_nanousd=_divide(uncached, divisor) + searches_nanousd,
+            unbatched_nanousd=_divide(cached, full) + searches_nanousd,
+            plain_nanousd=_divide(uncached, full) + searches_nanousd,
         )
 
     def has_fast_mode(self, model: str, at_ms: int) -> bool:

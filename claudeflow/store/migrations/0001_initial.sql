@@ -71,26 +71,41 @@ CREATE TABLE prompt_versions (
 ) STRICT, WITHOUT ROWID;
 
 -- API requests: written before they leave, settled with their result. The unit of the invoice.
+-- Tokens and money are NULL until the call is settled. `kind` says what it was sent for.
 CREATE TABLE calls (
   id                     INTEGER PRIMARY KEY AUTOINCREMENT,
   state                  TEXT    NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'unknown')),
+  kind                   TEXT    NOT NULL DEFAULT 'message' CHECK (kind IN ('message', 'prewarm')),
   pool                   TEXT    NOT NULL,
   model                  TEXT    NOT NULL,
+  lane                   TEXT    NOT NULL,
+  workflow               TEXT    NOT NULL,
+  prompt_name            TEXT,
+  prompt_version         TEXT,
+  prefix                 TEXT,
   owner                  TEXT    NOT NULL,
   opened_ms              INTEGER NOT NULL,
   ended_ms               INTEGER,
   reserved_nanousd       INTEGER NOT NULL CHECK (reserved_nanousd >= 0),  -- the most it can cost
   cost_nanousd           INTEGER,
-  uncached_nanousd       INTEGER,
+  uncached_nanousd       INTEGER,  -- the same without prompt caching
+  unbatched_nanousd      INTEGER,  -- the same without the discount of batches
+  plain_nanousd          INTEGER,  -- the same without either
   outcome                TEXT,
   http_status            INTEGER,
   request_id             TEXT,
+  message_id             TEXT,
   input_tokens           INTEGER,
   cache_write_5m_tokens  INTEGER,
   cache_write_1h_tokens  INTEGER,
   cache_read_tokens      INTEGER,
   output_tokens          INTEGER,
   thinking_tokens        INTEGER,
+  web_searches           INTEGER,
+  web_fetches            INTEGER,
+  service_tier           TEXT    NOT NULL DEFAULT 'standard',   -- 'batch' for Message Batches
+  speed                  TEXT    NOT NULL DEFAULT 'standard',
+  inference_geo          TEXT,
   raw_usage              TEXT,
   CHECK ((state = 'open') = (ended_ms IS NULL)),
   CHECK ((state = 'settled') = (cost_nanousd IS NOT NULL))
@@ -98,6 +113,88 @@ CREATE TABLE calls (
 
 -- Spelled with OR: SQLite does not see that a single state implies an IN list.
 CREATE INDEX calls_not_settled ON calls (state, id) WHERE state = 'open' OR state = 'unknown';
+
+-- What was used in each hour in which calls were opened (UTC). The triggers keep it equal to the calls.
+CREATE TABLE usage_hours (
+  hour_ms                INTEGER NOT NULL,
+  workflow               TEXT    NOT NULL,
+  lane                   TEXT    NOT NULL,
+  model                  TEXT    NOT NULL,
+  prompt_name            TEXT    NOT NULL,   -- '' for none, as in the columns below
+  prompt_version         TEXT    NOT NULL,
+  service_tier           TEXT    NOT NULL,
+  speed                  TEXT    NOT NULL,
+  inference_geo          TEXT    NOT NULL,
+  kind                   TEXT    NOT NULL,
+  calls                  INTEGER NOT NULL DEFAULT 0,   -- settled ones
+  unknown_calls          INTEGER NOT NULL DEFAULT 0,
+  unknown_bound_nanousd  INTEGER NOT NULL DEFAULT 0,
+  input_tokens           INTEGER NOT NULL DEFAULT 0,
+  cache_write_5m_tokens  INTEGER NOT NULL DEFAULT 0,
+  cache_write_1h_tokens  INTEGER NOT NULL DEFAULT 0,
+  cache_read_tokens      INTEGER NOT NULL DEFAULT 0,
+  output_tokens          INTEGER NOT NULL DEFAULT 0,
+  thinking_tokens        INTEGER NOT NULL DEFAULT 0,
+  web_searches           INTEGER NOT NULL DEFAULT 0,
+  web_fetches            INTEGER NOT NULL DEFAULT 0,
+  cost_nanousd           INTEGER NOT NULL DEFAULT 0,
+  uncached_nanousd       INTEGER NOT NULL DEFAULT 0,
+  unbatched_nanousd      INTEGER NOT NULL DEFAULT 0,
+  plain_nanousd          INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (hour_ms, workflow, lane, model, prompt_name, prompt_version, service_tier, speed, inference_geo, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER calls_settled AFTER UPDATE OF state ON calls WHEN new.state = 'settled'
+BEGIN
+  INSERT INTO usage_hours (hour_ms, workflow, lane, model, prompt_name, prompt_version, service_tier, speed,
+         inference_geo, kind, calls, input_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+         cache_read_tokens, output_tokens, thinking_tokens, web_searches, web_fetches, cost_nanousd,
+         uncached_nanousd, unbatched_nanousd, plain_nanousd)
+  VALUES (new.opened_ms - new.opened_ms % 3600000, new.workflow, new.lane, new.model,
+         ifnull(new.prompt_name, ''), ifnull(new.prompt_version, ''), new.service_tier, new.speed,
+         ifnull(new.inference_geo, ''), new.kind, 1, new.input_tokens, new.cache_write_5m_tokens,
+         new.cache_write_1h_tokens, new.cache_read_tokens, new.output_tokens, new.thinking_tokens,
+         new.web_searches, new.web_fetches, new.cost_nanousd, new.uncached_nanousd, new.unbatched_nanousd,
+         new.plain_nanousd)
+  ON CONFLICT DO UPDATE SET
+         calls = calls + 1,
+         input_tokens = input_tokens + excluded.input_tokens,
+         cache_write_5m_tokens = cache_write_5m_tokens + excluded.cache_write_5m_tokens,
+         cache_write_1h_tokens = cache_write_1h_tokens + excluded.cache_write_1h_tokens,
+         cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
+         output_tokens = output_tokens + excluded.output_tokens,
+         thinking_tokens = thinking_tokens + excluded.thinking_tokens,
+         web_searches = web_searches + excluded.web_searches,
+         web_fetches = web_fetches + excluded.web_fetches,
+         cost_nanousd = cost_nanousd + excluded.cost_nanousd,
+         uncached_nanousd = uncached_nanousd + excluded.uncached_nanousd,
+         unbatched_nanousd = unbatched_nanousd + excluded.unbatched_nanousd,
+         plain_nanousd = plain_nanousd + excluded.plain_nanousd;
+END;
+
+CREATE TRIGGER calls_unknown AFTER UPDATE OF state ON calls WHEN new.state = 'unknown'
+BEGIN
+  INSERT INTO usage_hours (hour_ms, workflow, lane, model, prompt_name, prompt_version, service_tier, speed,
+         inference_geo, kind, unknown_calls, unknown_bound_nanousd)
+  VALUES (new.opened_ms - new.opened_ms % 3600000, new.workflow, new.lane, new.model,
+         ifnull(new.prompt_name, ''), ifnull(new.prompt_version, ''), 'standard', 'standard', '', new.kind,
+         1, new.reserved_nanousd)
+  ON CONFLICT DO UPDATE SET
+         unknown_calls = unknown_calls + 1,
+         unknown_bound_nanousd = unknown_bound_nanousd + excluded.unknown_bound_nanousd;
+END;
+
+-- A call that was given up may still be heard of.
+CREATE TRIGGER calls_known_after_all AFTER UPDATE OF state ON calls
+WHEN old.state = 'unknown' AND new.state = 'settled'
+BEGIN
+  UPDATE usage_hours
+  SET unknown_calls = unknown_calls - 1, unknown_bound_nanousd = unknown_bound_nanousd - old.reserved_nanousd
+  WHERE hour_ms = old.opened_ms - old.opened_ms % 3600000 AND workflow = old.workflow AND lane = old.lane
+    AND model = old.model AND prompt_name = ifnull(old.prompt_name, '')
+    AND prompt_version = ifnull(old.prompt_version, '') AND service_tier = 'standard' AND speed = 'standard'
+    AND inference_geo = '' AND kind = old.kind;
+END;
 
 -- One row per try at a job: which call served it and what came of it.
 CREATE TABLE attempts (

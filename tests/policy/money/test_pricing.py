@@ -85,7 +85,9 @@ def test_every_model_of_the_list_was_computed_by_hand() -> None:
 
 
 def test_without_caching_all_of_the_prompt_costs_the_input_price() -> None:
-    assert TABLE.bill("claude-opus-5-5", MIXED, TODAY) == Bill(56_000_000, (46_000 * 4 + 500 * 20) * 1_000)
+    assert TABLE.bill("claude-opus-5-5", MIXED, TODAY) == Bill(
+        56_000_000, 194_000_000, 56_000_000, 194_000_000
+    )
 
 
 def test_the_larger_band_applies_to_the_whole_call_its_output_included() -> None:
