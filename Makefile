@@ -13,7 +13,7 @@ demo: setup ## watch claudeflow at work against a simulated Claude API: no key, 
 	@.venv/bin/claudeflow demo $(ARGS)
 
 test: setup ## run the tests
-	@.venv/bin/python -m pytest -q $(ARGS) </dev/null
+	@.venv/bin/python -m pytest -q -n auto --dist worksteal $(ARGS) </dev/null
 
 check: ## style, types, import contracts and tests: what a change must pass
 	@scripts/check

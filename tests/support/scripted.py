@@ -13,10 +13,12 @@ import httpx2
 RESPONSE_HEADERS = {"date": "Sun, 22 Nov 2026 10:00:00 GMT", "request-id": "req_1"}
 
 
+@dataclass(frozen=True)
 class Silence:
     """A step after which nothing arrives any more."""
 
 
+@dataclass(frozen=True)
 class EndlessPings:
     """A step after which pings arrive, and nothing else, for ever."""
 
