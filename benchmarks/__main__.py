@@ -23,6 +23,7 @@ BENCHMARKS = {
     "dispatch": "choosing the next job in memory, among 100 and among 100,000 waiting",
     "storm": "a minute of 429s: claudeflow beside 40 stubborn workers and the SDK's own retries",
     "flow": "in virtual time: use of the limits, disturbances, lanes, and the morning of the storm",
+    "caching": "in virtual time: the story's month lever by lever, cold prefixes, wrong choices",
     "peers": "goodput, 429s and waits beside the SDK, inspect_ai and LiteLLM, on the same API",
 }
 

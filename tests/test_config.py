@@ -24,6 +24,7 @@ from claudeflow.config import (
     to_toml,
 )
 from claudeflow.domain.errors import ConfigError
+from claudeflow.domain.usage import Usage
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.limits.limiter import PoolLimits
 
@@ -116,6 +117,35 @@ def test_every_mistake_in_a_lane_and_its_hours_says_what_is_allowed() -> None:
             'must be a window without days, such as "18:00-08:00"; found "Mon 10:00-11:00"'
         ),
         "hours.days.2026-12-02": 'must be a list; found "closed"',
+    }
+
+
+def test_a_budget_for_nothing_that_is_there_is_a_mistake() -> None:
+    text = """
+[budgets.team]
+limit_usd = 0
+period = "week"
+[budgets.Nights]
+limit_usd = 5
+scope = "lane:standrad"
+[budgets.night]
+limit_usd = 5
+scope = "lane:nightly"
+[budgets.vendors]
+limit_usd = 5
+scope = "workflows:vendors"
+"""
+    assert mistakes_in(text) == {
+        "budgets.team.limit_usd": "must be more than 0; found 0",
+        "budgets.team.period": "must be one of 'month' or 'day'; found \"week\"",
+        "budgets.Nights": (
+            "the name of a budget must be at most 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
+        ),
+        "budgets.Nights.scope": 'no lane has this name; did you mean standard?; found "lane:standrad"',
+        "budgets.night.scope": (
+            'no lane has this name; allowed: interactive, standard, bulk; found "lane:nightly"'
+        ),
+        "budgets.vendors.scope": ('must be "all", "lane:NAME" or "workflow:NAME"; found "workflows:vendors"'),
     }
 
 
@@ -222,7 +252,7 @@ EVERY_MESSAGE = {
     "limits.output_tokens": "must be a whole number; found true",
     "limits.requests": "must be a whole number; found 1.5",
     "log.format": "must be one of 'auto', 'json' or 'text'; found \"xml\"",
-    "nonsense": "no such key; allowed: default_lane, store, socket, daemon, log, api, prompts, prices, "
+    "nonsense": "no such key; allowed: default_lane, store, socket, daemon, log, api, admin, prompts, prices, "
     "limits, pools, limiter, retry, cache, budgets, fallback, lanes",
     "pools.haiku.request": "no such key; did you mean requests?",
     "prompts.folder": "must not be a date or time; found 2026-01-01",
@@ -347,8 +377,10 @@ def test_own_prices_add_models_and_replace_rows(tmp_path: Path) -> None:
     shipped = load_prices(PriceSettings())
     assert table.models.keys() == shipped.models.keys() | {"claude-own-1"}
     assert table.pool_of("claude-haiku-5-5") == "mine"
-    assert table.upper_bound("claude-haiku-5-5", 0, 1_000_000, 0) > shipped.upper_bound(
-        "claude-haiku-5-5", 0, 1_000_000, 0
+    output = Usage(output_tokens=1_000_000)
+    assert (
+        table.bill("claude-haiku-5-5", output, 0).cost_nanousd
+        > shipped.bill("claude-haiku-5-5", output, 0).cost_nanousd
     )
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from claudeflow.config import KEY_CREDENTIAL, KEY_VARIABLE, FoundKey, find_key
+from claudeflow.config import (
+    ADMIN_KEY_CREDENTIAL,
+    ADMIN_KEY_VARIABLE,
+    KEY_CREDENTIAL,
+    KEY_VARIABLE,
+    FoundKey,
+    find_admin_key,
+    find_key,
+)
 from claudeflow.daemon.keys import KeyRing
 from claudeflow.domain.errors import ConfigError
 from claudeflow.domain.events import Event, KeyChanged, OwnTrouble
@@ -112,3 +120,29 @@ def test_a_key_that_cannot_be_read_any_more_leaves_the_old_one_in_use_and_tells_
     assert len(troubles) == 2
     assert "chmod" in troubles[0]
     assert "the old one stays in use" in troubles[1]
+
+
+def test_the_admin_key_has_places_of_its_own(tmp_path: Path) -> None:
+    environ = {ADMIN_KEY_VARIABLE: "sk-ant-admin-1", KEY_VARIABLE: "sk-usual"}
+    assert find_admin_key("", environ) == FoundKey("sk-ant-admin-1", ADMIN_KEY_VARIABLE)
+    (tmp_path / ADMIN_KEY_CREDENTIAL).write_text("sk-ant-admin-2")
+    environ["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    assert find_admin_key("", environ) == FoundKey("sk-ant-admin-2", f"the credential {ADMIN_KEY_CREDENTIAL}")
+    file = a_key_file(tmp_path, "sk-ant-admin-3")
+    assert find_admin_key(str(file), environ) == FoundKey("sk-ant-admin-3", str(file))
+    assert find_admin_key("", {KEY_VARIABLE: "sk-usual"}) is None
+
+
+def test_neither_key_is_taken_for_the_other() -> None:
+    with pytest.raises(ConfigError, match="is an admin key") as mistaken:
+        find_key("", {KEY_VARIABLE: "sk-ant-admin-1"})
+    with pytest.raises(ConfigError, match="is no admin key") as reversed_:
+        find_admin_key("", {ADMIN_KEY_VARIABLE: "sk-ant-api-1"})
+    for refused in (mistaken, reversed_):
+        assert "sk-ant-api-1" not in str(refused.value)
+        assert "sk-ant-admin-1" not in str(refused.value)
+
+
+def test_an_admin_key_file_that_others_may_read_is_refused_by_its_own_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[admin\] key_file"):
+        find_admin_key(str(a_key_file(tmp_path, "sk-ant-admin-1", mode=0o644)), {})

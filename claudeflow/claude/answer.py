@@ -14,6 +14,8 @@ from claudeflow.domain.job import JobError
 if TYPE_CHECKING:
     import jsonschema_rs
 
+BILLED_REFUSALS = frozenset({"bio", "frontier_llm", "reasoning_extraction"})
+
 
 def judge(message: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Outcome:
     """The outcome of a call that the API answered with a message.
@@ -40,11 +42,25 @@ def judge(message: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Outco
             return Transient(JobError("malformed_response", "the answer has no stop reason"))
 
 
+def is_free(message: Mapping[str, Any]) -> bool:
+    """Whether the API charges nothing for the tokens of this message.
+
+    So it is with refusals before any output, unless they are of a billed category
+    (handling-stop-reasons, release notes of 2026-09-24).
+    """
+    is_refusal = message.get("stop_reason") == "refusal"
+    return is_refusal and not message.get("content") and _category(message) not in BILLED_REFUSALS
+
+
 def _refusal(message: Mapping[str, Any]) -> JobError:
+    code = _category(message)
+    return JobError("refusal", f"the model refused to answer ({code or 'no category given'})", code)
+
+
+def _category(message: Mapping[str, Any]) -> str | None:
     details = message.get("stop_details")
     category = details.get("category") if isinstance(details, dict) else None
-    code = category if isinstance(category, str) else None
-    return JobError("refusal", f"the model refused to answer ({code or 'no category given'})", code)
+    return category if isinstance(category, str) else None
 
 
 def _mismatch(message: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:

@@ -58,7 +58,7 @@ class ClaudeClient:
             timeout=httpx2.Timeout(None, connect=settings.connect_timeout_s),
             # Unzipping costs more than loopback and LAN bytes do, and per chunk in a stream.
             default_headers={"anthropic-version": settings.api_version, "accept-encoding": "identity"},
-            http_client=http_client or _network(settings),
+            http_client=http_client or network(settings),
             open_telemetry=False,
         )
 
@@ -183,5 +183,6 @@ def _parsed(response: httpx2.Response) -> tuple[dict[str, Any], bytes]:
     raise anthropic.APIStatusError("no message", response=response, body=message)
 
 
-def _network(settings: ClaudeSettings) -> httpx2.AsyncClient:
+def network(settings: ClaudeSettings) -> httpx2.AsyncClient:
+    """What carries the calls."""
     return httpx2.AsyncClient(transport=AiohttpTransport(settings), timeout=None, trust_env=False)

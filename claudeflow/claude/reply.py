@@ -9,8 +9,9 @@ from typing import Any
 import anthropic
 import orjson
 
-from claudeflow.claude.answer import judge
+from claudeflow.claude.answer import is_free, judge
 from claudeflow.claude.assembly import MessageAssembly
+from claudeflow.claude.diagnostics import read_cache_miss
 from claudeflow.claude.failures import classify, has_api_body, never_left, plain_headers
 from claudeflow.claude.headers import read_reading
 from claudeflow.claude.settings import ClaudeSettings
@@ -45,7 +46,9 @@ def answered_reply(message: dict[str, Any], raw: bytes, progress: Progress, requ
         http_status=progress.http_status,
         model=_word(message, "model"),
         usage_known=is_complete(usage),
+        free=is_free(message),
         first_byte_s=progress.first_byte_s,
+        cache_miss=read_cache_miss(message),
     )
 
 

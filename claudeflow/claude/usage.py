@@ -35,8 +35,17 @@ def read_usage(raw: Mapping[str, Any], *, caches_for_1h: bool) -> Usage:
 
 
 def is_complete(raw: Mapping[str, Any]) -> bool:
-    """Whether the two counts that every bill needs are there."""
-    return all(type(raw.get(field)) is int for field in ("input_tokens", "output_tokens"))
+    """Whether it has all that a bill needs: the two counts that are always there, and nothing beside them.
+
+    `iterations` that are not of the message itself (an advisor's, a compaction's) are billed as well, at
+    another model's price perhaps, and are in no other count.
+    """
+    iterations = raw.get("iterations")
+    beside = any(
+        isinstance(one, dict) and one.get("type") != "message"
+        for one in (iterations if isinstance(iterations, list) else ())
+    )
+    return not beside and all(type(raw.get(field)) is int for field in ("input_tokens", "output_tokens"))
 
 
 def _part(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:

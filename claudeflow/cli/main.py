@@ -53,7 +53,18 @@ VERBS: Mapping[str, Verb] = {
     "pause": Verb("claudeflow.cli.pause", "Hold a lane."),
     "resume": Verb("claudeflow.cli.resume", "Let a paused lane go on."),
     "status": Verb("claudeflow.cli.status", "Show lanes, limits, holds and spend."),
+    "usage": Verb("claudeflow.cli.usage", "Show what was used and what it cost, by any dimension."),
+    "prices": Verb("claudeflow.cli.prices", "List prices, or check those of the models in use."),
     "limits": Verb("claudeflow.cli.limits", "Show limits, how they are used, and who waits for what."),
+    "cache": Verb(
+        "claudeflow.cli.cache", "Show what is cached, for how long and why, and what it has saved."
+    ),
+    "reconcile": Verb(
+        "claudeflow.cli.reconcile", "Compare the books with the provider's usage and cost reports."
+    ),
+    "prompts": Verb("claudeflow.cli.prompts", "List, show, render and check prompt templates."),
+    "lint": Verb("claudeflow.cli.lint", "Find what spoils the cache of a prompt."),
+    "budget": Verb("claudeflow.cli.budget", "Show budgets, set their limits, release what they hold."),
     "config": Verb("claudeflow.cli.config", "Check or show the configuration."),
     "completion": Verb("claudeflow.cli.completion", "Print the completion script of a shell."),
     "version": Verb("claudeflow.cli.version", "Show the versions of claudeflow and what it stands on."),

@@ -19,8 +19,14 @@ EXIT_OF_CODE: Mapping[str, Exit] = {
     "job_not_found": Exit.NOT_FOUND,
     "hold_not_found": Exit.NOT_FOUND,
     "invalid_hold": Exit.USAGE,
+    "budget_not_found": Exit.NOT_FOUND,
+    "invalid_budget": Exit.USAGE,
+    "nothing_to_release": Exit.CONFLICT,
     "conflict": Exit.CONFLICT,
     "lane_full": Exit.FAILED,
+    "no_admin_key": Exit.FAILED,
+    "no_report": Exit.FAILED,
+    "nothing_compared": Exit.FAILED,
     "not_found": Exit.FAILED,
 }
 """Stable `code` of a problem document → exit code."""

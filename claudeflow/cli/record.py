@@ -61,7 +61,7 @@ def lines_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("state", record["state"]),
         ("lane", record["lane"]),
         ("workflow", record["workflow"]),
-        ("model", record["model"]),
+        ("model", _model(record)),
         ("prompt", f"{prompt['name']} (version {prompt['version']})" if prompt else ""),
         ("priority", str(record["priority"] or "")),
         ("submitted", _with_age(record["submitted_at"])),
@@ -81,6 +81,13 @@ def lines_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         *((f"metadata {key}", value) for key, value in (record.get("metadata") or {}).items()),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _model(record: Mapping[str, Any]) -> str:
+    """Which model answers and, when that is not the one that was asked for, why."""
+    if not record.get("asked_model"):
+        return str(record["model"])
+    return f"{record['model']} instead of {record['asked_model']} ({record['fallback_reason']})"
 
 
 def _with_age(moment: str | None) -> str:

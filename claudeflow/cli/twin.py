@@ -58,6 +58,17 @@ _POSITIVE_FLOAT = click.FloatRange(min=0, min_open=True)
 )
 @click.option("--spend-cap-usd", type=_NOT_NEGATIVE, help="Refuse everything once this much was billed.")
 @click.option("--key", "keys", multiple=True, help="Accepted API key; repeatable. Default: any key.")
+@click.option(
+    "--admin-key", "admin_keys", multiple=True, help="Accepted admin key; repeatable. Default: any."
+)
+@click.option(
+    "--report-delay-s",
+    type=_NOT_NEGATIVE,
+    default=300.0,
+    show_default=True,
+    help="How late calls appear in usage and cost reports.",
+)
+@click.option("--legacy-reports", is_flag=True, help="Serve the legacy usage and cost reports alone.")
 def command(port: int | None, host: str, uds: Path | None, **options: Any) -> None:
     """Run the simulated Claude API: limits, cache, errors and an invoice, without the network or money."""
     if uds is not None and port is not None:
@@ -93,6 +104,9 @@ def _settings(options: dict[str, Any]) -> TwinSettings:
         tokens_per_s=options["tokens_per_s"],
         seed=options["seed"],
         keys=options["keys"],
+        admin_keys=options["admin_keys"],
+        report_delay_s=options["report_delay_s"],
+        analytics=not options["legacy_reports"],
         faults=script.faults,
         consumers=script.consumers,
         changes=script.changes,

@@ -6,12 +6,22 @@ path, what was found and what is allowed. Secrets do not belong here: see `find_
 
 from __future__ import annotations
 
-from claudeflow.config.keys import KEY_CREDENTIAL, KEY_VARIABLE, FoundKey, find_key
+from claudeflow.config.keys import (
+    ADMIN_KEY_CREDENTIAL,
+    ADMIN_KEY_VARIABLE,
+    KEY_CREDENTIAL,
+    KEY_VARIABLE,
+    FoundKey,
+    find_admin_key,
+    find_key,
+)
 from claudeflow.config.loading import (
     config_of,
     load_config,
     load_prices,
+    own_price_ids,
     parse_config,
+    shipped_prices,
 )
 from claudeflow.config.settings import (
     Config,
@@ -24,6 +34,8 @@ from claudeflow.config.settings import (
 from claudeflow.config.text import as_dict, to_toml
 
 __all__ = [
+    "ADMIN_KEY_CREDENTIAL",
+    "ADMIN_KEY_VARIABLE",
     "KEY_CREDENTIAL",
     "KEY_VARIABLE",
     "Config",
@@ -35,9 +47,12 @@ __all__ = [
     "StoreSettings",
     "as_dict",
     "config_of",
+    "find_admin_key",
     "find_key",
     "load_config",
     "load_prices",
+    "own_price_ids",
     "parse_config",
+    "shipped_prices",
     "to_toml",
 ]

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from claudeflow.config.settings import Config
 from claudeflow.domain.errors import Mistake
+from claudeflow.policy.money.scopes import BudgetScope
 
 _LANE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -90,6 +91,7 @@ def cross_checks(tables: Mapping[str, Any]) -> list[Mistake]:
         *_lane_mistakes(tables.get("lanes", default["lanes"]), tables.get("default_lane", "standard")),
         *_ceiling_mistakes(_table(_table(tables, "limiter"), "ceiling"), default["limiter"]["ceiling"]),
         *_mode_mistakes(_table(tables, "socket").get("mode")),
+        *_budget_mistakes(_table(tables, "budgets"), tables.get("lanes", default["lanes"])),
     ]
 
 
@@ -112,6 +114,35 @@ def _ceiling_mistakes(own: Mapping[str, Any], default: Mapping[str, int]) -> Ite
     if all(isinstance(value, int) for value in values) and values != sorted(values):
         found = " <= ".join(str(value) for value in values)
         yield Mistake("limiter.ceiling", f"minimum <= initial <= maximum must hold; found {found}")
+
+
+def _budget_mistakes(budgets: Mapping[str, Any], lanes: Any) -> Iterator[Mistake]:
+    for name, budget in budgets.items():
+        if not _LANE_NAME.fullmatch(name):
+            rule = "must be at most 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
+            yield Mistake(f"budgets.{name}", f"the name of a budget {rule}")
+        scope = budget.get("scope", "all") if isinstance(budget, dict) else None
+        if isinstance(scope, str):
+            yield from _scope_mistakes(f"budgets.{name}.scope", scope, lanes)
+            yield from _action_mistakes(f"budgets.{name}", scope, budget.get("thresholds"))
+
+
+def _action_mistakes(path: str, scope: str, thresholds: Any) -> Iterator[Mistake]:
+    for number, threshold in enumerate(thresholds if isinstance(thresholds, list) else []):
+        if scope == "all" and isinstance(threshold, dict) and threshold.get("action") == "hold_lane":
+            rule = 'the budget covers all lanes: use "hold_all", or name a lane in its scope'
+            yield Mistake(f"{path}.thresholds.{number}.action", rule)
+
+
+def _scope_mistakes(path: str, text: str, lanes: Any) -> Iterator[Mistake]:
+    try:
+        scope = BudgetScope.parse(text)
+    except ValueError as problem:
+        yield Mistake(path, str(problem))
+        return
+    if scope.kind == "lane" and isinstance(lanes, dict) and scope.name not in lanes:
+        hint = did_you_mean(scope.name, lanes) or f"; allowed: {', '.join(lanes)}"
+        yield Mistake(path, f"no lane has this name{hint}; found {shown(text)}")
 
 
 def _mode_mistakes(mode: Any) -> Iterator[Mistake]:

@@ -13,6 +13,7 @@ from claudeflow.config.keys import KEY_CREDENTIAL, KEY_VARIABLE
 from claudeflow.config.settings import Config, PriceSettings
 from claudeflow.config.tables import parse_toml, read_text, validate
 from claudeflow.domain.errors import ConfigError, Mistake
+from claudeflow.policy.money.price_list import read_price_list
 from claudeflow.policy.money.pricing import PriceTable
 
 _KEY_PLACES = (
@@ -44,15 +45,29 @@ def config_of(tables: Mapping[str, Any], source: str) -> Config:
 
 def load_prices(settings: PriceSettings) -> PriceTable:
     """The price table that ships with claudeflow, with the user's file over it. Raises ConfigError."""
-    shipped = resources.files("claudeflow").joinpath("prices.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(shipped)
+    tables = _shipped_tables()
     if settings.file:
         tables = _merged_prices(tables, _own_prices(settings.file))
     try:
-        return PriceTable.from_toml_dict(tables)
+        return read_price_list(tables)
     except ValueError as problem:
         source = settings.file or "prices.toml"
         raise ConfigError(source, [Mistake("", line) for line in str(problem).splitlines()]) from problem
+
+
+def shipped_prices() -> PriceTable:
+    """The price table that ships with claudeflow, whatever else is configured."""
+    return read_price_list(_shipped_tables())
+
+
+def own_price_ids(settings: PriceSettings) -> list[str]:
+    """The models in the user's price file, in its order. Raises ConfigError."""
+    rows = _own_prices(settings.file).get("model", []) if settings.file else []
+    return [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+
+
+def _shipped_tables() -> dict[str, Any]:
+    return tomllib.loads(resources.files("claudeflow").joinpath("prices.toml").read_text(encoding="utf-8"))
 
 
 def _own_prices(file: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from claudeflow.observe.settings import LogSettings
 from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.money.reconcile import AdminSettings
 from claudeflow.policy.money.settings import BudgetSettings
 from claudeflow.policy.retries.retry import RetrySettings
 
@@ -42,9 +43,13 @@ class DaemonSettings:
 
 @dataclass(frozen=True, slots=True)
 class PromptSettings:
-    """`folder` holds one folder per prompt template; empty for none."""
+    """`folder` holds one folder per prompt template; empty for none.
+
+    With `strict` a prompt whose stable part holds what changes is refused instead of reported.
+    """
 
     folder: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Config:
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
     api: ClaudeSettings = field(default_factory=ClaudeSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     limits: PoolLimits = field(default_factory=PoolLimits)

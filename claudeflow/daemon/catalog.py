@@ -12,27 +12,69 @@ from claudeflow.domain.prompt import PromptTemplate
 from claudeflow.intake.catalog import Catalog
 from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.prompts import load_prompts, render, to_json
+from claudeflow.prompts.lint import Finding, lint_prompts, team_settings
 
 
 def build_catalog(config: Config, prices: PriceTable) -> Catalog:
     """What can be submitted under this configuration. Raises ConfigError."""
     pools = {name: model.pool for model in prices.models.values() for name in (model.id, *model.aliases)}
+    prompts = read_prompts(config)
+    _check_fallbacks(config, prompts, pools)
     return Catalog(
         lanes=frozenset(config.lanes),
         default_lane=config.default_lane,
         pools=pools,
-        prompts=_prompts(config),
+        prompts=prompts,
         render=render,
+        fallbacks=config.fallback,
+        contexts={
+            name: model.context_tokens
+            for model in prices.models.values()
+            for name in (model.id, *model.aliases)
+        },
+        cache_minimums={
+            name: model.cache_minimum_tokens
+            for model in prices.models.values()
+            for name in (model.id, *model.aliases)
+        },
     )
 
 
-def _prompts(config: Config) -> Mapping[str, PromptTemplate]:
+def _check_fallbacks(config: Config, prompts: Mapping[str, PromptTemplate], pools: Mapping[str, str]) -> None:
+    """Each fallback must have a price. Raises ConfigError."""
+    named = [
+        (f"fallback.{model}", name) for model, cheaper in config.fallback.items() for name in (model, cheaper)
+    ]
+    named += [
+        (f"prompt {name}: fallback", found.fallback) for name, found in prompts.items() if found.fallback
+    ]
+    mistakes = [Mistake(where, f"{name} has no price") for where, name in named if name not in pools]
+    if mistakes:
+        raise ConfigError("configuration", mistakes)
+
+
+def read_prompts(config: Config) -> Mapping[str, PromptTemplate]:
+    """The prompt templates of the configured folder, by name; none without a folder.
+
+    With `[prompts] strict` a leak in a stable part is a mistake like any other. Raises ConfigError.
+    """
     if not config.prompts.folder:
         return {}
+    folder = Path(config.prompts.folder)
     try:
-        return load_prompts(Path(config.prompts.folder))
+        prompts = load_prompts(folder)
+        team_settings(folder)
+        leaks = lint_prompts(folder) if config.prompts.strict else []
     except PromptError as problem:
         raise ConfigError(config.prompts.folder, [Mistake("prompts.folder", str(problem))]) from problem
+    if leaks:
+        raise ConfigError(config.prompts.folder, [_mistake(leak) for leak in leaks])
+    return prompts
+
+
+def _mistake(leak: Finding) -> Mistake:
+    """A leak without its text, which does not belong into a log."""
+    return Mistake("", f"{leak.file}:{leak.line}:{leak.column}: {leak.rule}: {leak.what}; {leak.move}")
 
 
 class CatalogShelf:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from claudeflow.daemon.budgets import IN_FLIGHT
+from claudeflow.daemon.caching import Caching
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import OwnTrouble
 from claudeflow.domain.hold import ScopeKind
 from claudeflow.domain.job import Candidate, JobError
-from claudeflow.policy.caching.cache_plan import Turn
+from claudeflow.policy.caching.plan import Plan
 from claudeflow.policy.lanes.admission import Admitted, Nobody, Size, TooLarge, Wait, admit
 from claudeflow.policy.lanes.lane_rules import Outlook
 from claudeflow.policy.lanes.parking import Block, Level
-from claudeflow.policy.lanes.scheduler import Scheduler
+from claudeflow.policy.lanes.scheduler import LOOK_AT_MOST, Scheduler
 from claudeflow.policy.lanes.worth import worth_of
 from claudeflow.policy.limits.limiter import Limiter, Permit
+from claudeflow.policy.money.accounts import Reservation
 from claudeflow.policy.money.pricing import UnknownModel
 
 CLAIM_LIMIT = 16
@@ -37,11 +40,12 @@ _LEVEL_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A job that goes now. `leads` says that it writes a cold prefix for those behind it."""
+    """A job that goes now, and what its call does about the cache."""
 
     candidate: Candidate
     permit: Permit
-    leads: bool
+    reservation: Reservation
+    plan: Plan
 
 
 @dataclass(slots=True)
@@ -61,43 +65,64 @@ class Choosing:
         self._limiter = limiter
         self._scheduler = scheduler
         self._shared = shared
+        self._caching = Caching(shared, scheduler.queues.has_another)
         self._unpriced: set[str] = set()
+        self._set_aside = 0
         self.waits: tuple[Wait, ...] = ()
+        self.waits_for_settlement = False
 
     def outlook(self) -> Outlook:
         """What choices are made by at this moment."""
         clock = self._shared.clock
         now = clock.monotonic()
-        return Outlook(self.judge, now, clock.epoch_ms(), self._limiter.pressure(now))
+        return Outlook(self._judge_in_turn, now, clock.epoch_ms(), self._limiter.pressure(now))
 
     def choose(self) -> Choices:
         """Take the jobs that go now."""
         look = self.outlook()
-        self.waits = ()
+        self.waits, self._set_aside = (), 0
         choices = Choices(again_at=look.now)
         while len(choices.go) + len(choices.too_large) < CLAIM_LIMIT:
             match admit(self._scheduler, self._limiter, look, self.size):
                 case Admitted() as found:
-                    choices.go.append(self._take(found, look))
+                    choices.go += self._take(found, look)
                 case TooLarge(candidate, problem):
                     self._scheduler.gone(candidate)
                     error = JobError(TOO_LARGE, f"the limits never let this job go: {problem}")
                     choices.too_large.append((candidate, error))
                 case Nobody(waits, again_at):
-                    self.waits, choices.again_at = waits, again_at
+                    more_behind = self._set_aside >= LOOK_AT_MOST
+                    self.waits, choices.again_at = waits, look.now if more_behind else again_at
                     break
         return choices
 
     def judge(self, candidate: Candidate) -> Block | None:
         """Why a job may not go, for reasons that are not its lane's."""
-        return self._without_price(candidate) or self._held(candidate) or self._behind_prefix(candidate)
+        return self._hindered(candidate) or self._over_budget(candidate)
 
     def size(self, candidate: Candidate) -> Size:
         """What the job's call is expected to draw now, and what it draws at the very least."""
-        now = self._shared.clock.monotonic()
-        warm = self._shared.prefixes.is_warm(candidate.model, candidate.prefix, now)
-        estimator = self._shared.estimator
+        warm, estimator = self._caching.is_warm(candidate), self._shared.estimator
         return Size(estimator.demand(candidate, warm=warm), estimator.at_least(candidate))
+
+    def _judge_in_turn(self, candidate: Candidate) -> Block | None:
+        """The same of a job whose turn it is."""
+        block = self._hindered(candidate) or self._over_budget(candidate, in_turn=True)
+        if block is not None:
+            self._set_aside += block.level is Level.JOB
+            self.waits_for_settlement |= block.rule == IN_FLIGHT
+        return block
+
+    def _hindered(self, candidate: Candidate) -> Block | None:
+        return self._without_price(candidate) or self._held(candidate) or self._caching.block(candidate)
+
+    def _over_budget(self, candidate: Candidate, *, in_turn: bool = False) -> Block | None:
+        if not self._shared.budgets.may_stop(candidate):
+            return None
+        try:
+            return self._shared.budgets.block(candidate, self._caching.plan(candidate), in_turn=in_turn)
+        except UnknownModel as problem:
+            return Block(Level.JOB, "price", str(problem))
 
     def _without_price(self, candidate: Candidate) -> Block | None:
         """A call without a price could not be booked: its job waits until the price list names the model."""
@@ -121,23 +146,20 @@ class Choosing:
         hold, now = stop.hold, shared.clock.monotonic()
         why = f"{hold.scope} is held: {hold.reason}; {hold.way_out}"
         if stop.until_ms is None:
-            until = None if hold.by_hand else now + RECHECK_S
+            until = now + RECHECK_S if hold.is_probed else None
         else:
             until = now + max(0.0, (stop.until_ms - now_ms) / 1000)
         return Block(_LEVEL_OF[hold.scope.kind], "hold", why, until)
 
-    def _behind_prefix(self, candidate: Candidate) -> Block | None:
-        prefixes, now = self._shared.prefixes, self._shared.clock.monotonic()
-        if prefixes.turn(candidate.model, candidate.prefix, now) is not Turn.WAIT:
-            return None
-        leader, until = prefixes.written_by(candidate.model, candidate.prefix)
-        return Block(Level.PREFIX, "cold_prefix", f"its prompt is being cached by job {leader}", until)
-
-    def _take(self, found: Admitted, look: Outlook) -> Choice:
-        prefixes, candidate = self._shared.prefixes, found.candidate
-        leads = prefixes.turn(candidate.model, candidate.prefix, look.now) is Turn.LEAD
-        if leads and candidate.prefix is not None:
-            prefixes.lead(candidate.model, candidate.prefix, candidate.id, look.now)
+    def _take(self, found: Admitted, look: Outlook) -> list[Choice]:
+        """Nothing when money ran out since the job was judged: another period may have begun."""
+        candidate = found.candidate
+        reservation = self._shared.budgets.reserve(candidate, self._caching.plan(candidate), look.now_ms)
+        if isinstance(reservation, Block):
+            self._limiter.abandon(found.permit, look.now)
+            self._scheduler.queues.park(candidate, reservation)
+            return []
+        plan = self._caching.start(candidate)
         self._shared.holds.gone(candidate, self._pool, look.now_ms)
         self._scheduler.take(candidate, worth_of(found.demand))
-        return Choice(candidate, found.permit, leads)
+        return [Choice(candidate, found.permit, reservation, plan)]

@@ -9,14 +9,22 @@ from functools import partial
 from typing import Protocol
 
 from claudeflow import __version__
+from claudeflow.daemon.books_desk import StoreBooksDesk
+from claudeflow.daemon.budget_desk import StoreBudgetDesk
+from claudeflow.daemon.cache_desk import StoreCacheDesk
 from claudeflow.daemon.catalog import CatalogShelf
+from claudeflow.daemon.fallbacks import as_answered
 from claudeflow.daemon.hold_desk import StoreHoldDesk
 from claudeflow.daemon.queue_desk import Floor as QueueFloor
 from claudeflow.daemon.queue_desk import StoreQueueDesk
+from claudeflow.daemon.reconcile import Reconciler
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import DaemonStopped, Event, JobFinished, JobsSubmitted
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Spend, Status
+from claudeflow.intake.books_desk import BooksDesk
+from claudeflow.intake.budget_desk import BudgetDesk
+from claudeflow.intake.cache_desk import CacheDesk
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
 from claudeflow.intake.hold_desk import HoldDesk
@@ -64,8 +72,9 @@ class StoreDesk:
         shelf: CatalogShelf,
         floor: Floor,
         holds: StoreHoldDesk,
-        tally: Tally,
+        budgets: StoreBudgetDesk,
         *,
+        tally: Tally,
         spent: Spend,
     ) -> None:
         """`spent` is what the books said when the daemon started; `tally` counts from there on."""
@@ -75,6 +84,10 @@ class StoreDesk:
         self._floor = floor
         self._queue = StoreQueueDesk(shared, floor)
         self._holds = holds
+        self._budgets = budgets
+        self._books = StoreBooksDesk(shared, shelf)
+        self._cache = StoreCacheDesk(shared)
+        self.reconciliation = Reconciler(shared)
         self._tally = tally
         self._started_ms = shared.clock.epoch_ms()
         self._waiting: defaultdict[JobId, list[asyncio.Future[None]]] = defaultdict(list)
@@ -94,6 +107,21 @@ class StoreDesk:
         """Where holds are asked about, set and released."""
         return self._holds
 
+    @property
+    def budgets(self) -> BudgetDesk:
+        """Where budgets are asked about, set and released."""
+        return self._budgets
+
+    @property
+    def books(self) -> BooksDesk:
+        """Where usage and prices are asked about."""
+        return self._books
+
+    @property
+    def cache(self) -> CacheDesk:
+        """Where cached prefixes are asked about."""
+        return self._cache
+
     def apply(self, event: Event) -> None:
         """Wake those who wait for a job, and everybody when nothing more will happen."""
         if isinstance(event, JobFinished):
@@ -105,6 +133,7 @@ class StoreDesk:
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """Store all jobs in one transaction, or none. Raises QueueFull."""
         lanes = self._shared.config.lanes
+        jobs = as_answered(self._shared, jobs)
         work = partial(
             store_jobs.submit,
             jobs=jobs,
@@ -205,7 +234,7 @@ class StoreDesk:
             now_ms=now_ms,
             lanes=tuple(self._lane(name, counts.get(name), now_ms) for name in names),
             pools=self._floor.pools(),
-            holds=self._shared.holds.in_force(now_ms),
+            holds=(*self._shared.holds.in_force(now_ms), *self._shared.budgets.holds()),
             spend=self._spend(*await store.read(ledger.unknown_spend)),
         )
 

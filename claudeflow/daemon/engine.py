@@ -11,7 +11,7 @@ from claudeflow.daemon.pool_view import PoolView
 from claudeflow.daemon.shared import Shared
 from claudeflow.daemon.upkeep import Upkeep
 from claudeflow.daemon.worker import Worker
-from claudeflow.domain.events import DaemonDraining, DaemonStopped, Event, PoolGated
+from claudeflow.domain.events import DaemonDraining, DaemonStopped, Event, JobRequeued, PoolGated
 from claudeflow.domain.job import Candidate, JobId
 from claudeflow.domain.report import PoolStatus
 from claudeflow.intake.desk import READY_PHASE
@@ -34,8 +34,9 @@ class Engine:
         self._working: asyncio.TaskGroup | None = None
         self._worker: Worker | None = None
         self._gate_tasks: list[asyncio.Task[None]] = []
-        self.upkeep = Upkeep(shared, self.arrive, self.gone, self.memory)
+        self.upkeep = Upkeep(shared, self.arrive, self.gone, self.memory, self.is_busy)
         self.phase = "starting"
+        shared.budgets.on_room(self._room_in_budgets)
 
     @property
     def gates_are_alive(self) -> bool:
@@ -49,7 +50,10 @@ class Engine:
 
     def arrive(self, candidates: Iterable[Candidate]) -> None:
         """Jobs became due."""
-        for model, group in groupby(candidates, key=lambda candidate: candidate.model):
+        found = tuple(candidates)
+        if any(candidate.deadline_ms is not None for candidate in found):
+            self.upkeep.look_at_deadlines()
+        for model, group in groupby(found, key=lambda candidate: candidate.model):
             self._gate_of(model).arrive(group)
 
     def remind(self, at_ms: int) -> None:
@@ -65,9 +69,22 @@ class Engine:
         for gate in self._gates.values():
             gate.look_anew()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether jobs are claimed now."""
+        return self.phase == READY_PHASE
+
+    def gate(self, model: str) -> PoolGate:
+        """The gate of a model's pool."""
+        return self._gate_of(model)
+
     def interrupt(self, job_id: JobId) -> bool:
         """Stop a running job's call."""
         return self._worker is not None and self._worker.interrupt(job_id)
+
+    def is_busy(self) -> bool:
+        """Whether any job runs."""
+        return self._worker is not None and self._worker.running > 0
 
     def pools(self) -> tuple[PoolStatus, ...]:
         """How the pools stand."""
@@ -85,16 +102,23 @@ class Engine:
         """A closed gate is remembered at once: a successor must not ask before `retry-after` either."""
         if isinstance(event, PoolGated):
             self.upkeep.save_soon()
+        elif isinstance(event, JobRequeued):
+            self.upkeep.look_at_deadlines()
 
     def memory(self) -> dict[str, object]:
         """What was learned, by name."""
         learned: dict[str, object] = {
             f"pool:{name}": self._memory_of(gate) for name, gate in self._gates.items()
         }
-        return learned | {"estimates": self._shared.estimator.memory()}
+        return learned | {
+            "estimates": self._shared.estimator.memory(),
+            "prefixes": self._shared.prefixes.memory(),
+        }
 
     def reconfigure(self) -> None:
         """The shared configuration has changed: take it up where that needs no restart."""
+        self._shared.budgets.reconfigure()
+        self._shared.prefixes.settings = self._shared.config.cache
         self.wake()
 
     async def run(self, worker: Worker, stop: asyncio.Event, hurry: asyncio.Event) -> None:
@@ -144,9 +168,14 @@ class Engine:
         task = self._claiming.create_task(gate.run(self._start), name=f"gate {gate.pool}")
         self._gate_tasks.append(task)
 
+    def _room_in_budgets(self) -> None:
+        for gate in self._gates.values():
+            gate.room_in_budgets()
+
     def _memory_of(self, gate: PoolGate) -> dict[str, object]:
         closed_ms = round(gate.snapshot().gate_closed_for_s * 1000)
-        return gate.limiter.memory() | {CLOSED_UNTIL: self._shared.clock.epoch_ms() + closed_ms}
+        until_ms = self._shared.clock.epoch_ms() + closed_ms if closed_ms else 0
+        return gate.limiter.memory() | {CLOSED_UNTIL: until_ms}
 
     def _gate_of(self, model: str) -> PoolGate:
         pool = self._shared.prices.pool_of(model)

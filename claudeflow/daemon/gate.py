@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from claudeflow.daemon.budgets import IN_FLIGHT
+from claudeflow.daemon.caching import Caching
 from claudeflow.daemon.choosing import Choice, Choices, Choosing
 from claudeflow.daemon.shared import Shared, finished_unsent
 from claudeflow.domain.attempt import Reply
@@ -20,11 +22,13 @@ from claudeflow.domain.events import OwnTrouble, PoolGated, PoolOpened
 from claudeflow.domain.job import Candidate, Job, JobError, JobState
 from claudeflow.domain.quota import Demand
 from claudeflow.domain.report import PoolStatus
+from claudeflow.policy.caching.plan import Plan, Turn
 from claudeflow.policy.lanes.flow import WINDOW, FlowKey
 from claudeflow.policy.lanes.scheduler import Scheduler
 from claudeflow.policy.lanes.settings import largest_reserve
 from claudeflow.policy.lanes.worth import worth_of
 from claudeflow.policy.limits.limiter import Limiter, Permit
+from claudeflow.policy.money.accounts import Reservation
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import queue as store_queue
 
@@ -36,13 +40,19 @@ ELDEST = 16
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A job that goes now. `leads` says that it writes a cold prefix for those behind it."""
+    """A job that goes now, and what its call does about the cache."""
 
     job: Job
     candidate: Candidate
     permit: Permit
-    leads: bool
+    reservation: Reservation
+    plan: Plan
     gate: PoolGate
+
+    @property
+    def leads(self) -> bool:
+        """Whether it writes a cold prefix for those behind it."""
+        return self.plan.turn is Turn.LEAD
 
 
 class PoolGate:
@@ -53,6 +63,7 @@ class PoolGate:
         self.limiter = limiter
         self.scheduler = scheduler
         self._shared = shared
+        self._caching = Caching(shared)
         self._changed = asyncio.Event()
         self._stopping = False
         self.choosing = Choosing(pool, limiter, scheduler, shared)
@@ -82,6 +93,13 @@ class PoolGate:
     def gone(self, candidate: Candidate) -> None:
         """A waiting job is no longer queued."""
         self.scheduler.gone(candidate)
+
+    def room_in_budgets(self) -> None:
+        """A reservation came back: who waits for calls under way is looked at again."""
+        if self.choosing.waits_for_settlement:
+            self.choosing.waits_for_settlement = False
+            self.scheduler.let_in(IN_FLIGHT)
+            self.wake()
 
     def prefix_changed(self, candidate: Candidate) -> None:
         """The job's prefix can be read from now on, or may be written by another job."""
@@ -136,6 +154,17 @@ class PoolGate:
                 duration_s=clock.monotonic() - assignment.permit.granted_at,
             )
         self.scheduler.came_back(candidate, _owed(assignment.permit, reply))
+        self._look_again(candidate, reply, closed_s, was_held=was_held)
+
+    def settle_prewarm(self, candidate: Candidate, permit: Permit, reply: Reply) -> None:
+        """A call came back that was no try at a job: it teaches nothing of those."""
+        clock, was_held = self._shared.clock, self.limiter.held
+        closed_s = self.limiter.settle(permit, reply, clock.monotonic(), clock.chance())
+        self._look_again(candidate, reply, closed_s, was_held=was_held)
+
+    def _look_again(
+        self, candidate: Candidate, reply: Reply, closed_s: float | None, *, was_held: bool
+    ) -> None:
         self.prefix_changed(candidate)
         if closed_s is not None:
             retry_after_s = getattr(reply.outcome, "retry_after_s", None)
@@ -160,8 +189,11 @@ class PoolGate:
 
     async def _launch(self, choices: list[Choice], start: Callable[[Assignment], None]) -> None:
         shared = self._shared
-        now_ms = shared.clock.epoch_ms()
-        claims = [self._claim(choice.candidate, now_ms) for choice in choices]
+        now_ms = choices[0].reservation.at_ms
+        claims = [
+            store_jobs.Claim(choice.candidate, self.pool, choice.reservation.bound_nanousd)
+            for choice in choices
+        ]
         lease_until_ms = now_ms + int(shared.config.daemon.lease_s * 1000)
         claim = partial(
             store_jobs.claim,
@@ -179,18 +211,10 @@ class PoolGate:
             if job is None:
                 self._give_back(choice)
             else:
-                start(Assignment(job, choice.candidate, choice.permit, choice.leads, self))
+                start(self._assignment(job, choice))
 
-    def _claim(self, candidate: Candidate, now_ms: int) -> store_jobs.Claim:
-        prices, model = self._shared.prices, candidate.model
-        bound = prices.upper_bound(
-            model,
-            candidate.most_input_tokens,
-            candidate.max_tokens,
-            now_ms,
-            fast=prices.has_fast_mode(model, now_ms),
-        )
-        return store_jobs.Claim(candidate, self.pool, bound)
+    def _assignment(self, job: Job, choice: Choice) -> Assignment:
+        return Assignment(job, choice.candidate, choice.permit, choice.reservation, choice.plan, self)
 
     def _take_back(self, choices: list[Choice]) -> None:
         """The store took no claim: these jobs wait again."""
@@ -201,11 +225,11 @@ class PoolGate:
     def _give_back(self, choice: Choice) -> None:
         candidate = choice.candidate
         self.limiter.abandon(choice.permit, self._shared.clock.monotonic())
+        self._shared.budgets.settle(choice.reservation, 0)
         self.scheduler.came_back(candidate, -worth_of(choice.permit.demand))
         self._shared.holds.never_left(candidate.id)
-        if candidate.prefix is not None:
-            self._shared.prefixes.ended(candidate.model, candidate.prefix, candidate.id, cached_tokens=None)
-            self.prefix_changed(candidate)
+        self._caching.never_left(candidate, choice.plan)
+        self.prefix_changed(candidate)
 
     async def _refuse(self, refused: list[tuple[Candidate, JobError]]) -> None:
         """End the jobs that the limits never let go: they cost nothing."""

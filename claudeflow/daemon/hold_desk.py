@@ -28,7 +28,8 @@ class StoreHoldDesk:
 
     async def in_force(self) -> list[HoldInForce]:
         """Every hold, the oldest first."""
-        holds = self._shared.holds.in_force(self._shared.clock.epoch_ms())
+        of_budgets = self._shared.budgets.holds()
+        holds = [*self._shared.holds.in_force(self._shared.clock.epoch_ms()), *of_budgets]
         if not holds:
             return []
         due = await self._shared.store.read(store_holds.due_by_flow)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -11,13 +12,16 @@ from claudeflow.daemon.keys import KeyRing
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Blocked, Interrupted, Outcome, Rejected, Reply, Succeeded, Transient
 from claudeflow.domain.errors import StoreError
-from claudeflow.domain.events import HoldReleased, HoldSet, OwnTrouble
+from claudeflow.domain.events import Event, HoldReleased, HoldSet, OwnTrouble
 from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldAction, HoldCause, HoldChange, Scope, ScopeKind
 from claudeflow.domain.job import Candidate, Job
 from claudeflow.policy.retries.holds import Change
 from claudeflow.policy.retries.refusals import Refusal, Refusals
 from claudeflow.store import holds as store_holds
 from claudeflow.store.database import Work
+
+ReleaseBudget = Callable[[Hold, str, str], Awaitable[None]]
+"""Lets go what a budget holds: the hold, why, and who wants it."""
 
 LOOK_EVERY_S = 1.0
 KEY_EVERY_S = 5.0
@@ -59,10 +63,23 @@ class HoldKeeper:
         self._floor = floor
         self._refusals = Refusals()
         self._keys: KeyRing | None = None
+        self._release_budget: ReleaseBudget | None = None
+        self.needed = asyncio.Event()
+        """Set while there may be holds to look after."""
+        self.needed.set()
+
+    def apply(self, event: Event) -> None:
+        """A hold that begins has to be looked after."""
+        if isinstance(event, HoldSet):
+            self.needed.set()
 
     def use(self, keys: KeyRing) -> None:
         """Look there for a new key when the one in use is refused."""
         self._keys = keys
+
+    def use_budgets(self, release: ReleaseBudget) -> None:
+        """Ask there for the release of what a budget holds."""
+        self._release_budget = release
 
     async def call_begins(self, job: Job) -> None:
         """A call is about to leave. A probe is noted first, so that no restart makes it one too many."""
@@ -107,7 +124,11 @@ class HoldKeeper:
     async def release(self, holds: Iterable[Hold], reason: str, who: str) -> None:
         """End holds by somebody's word. Raises StoreError."""
         now_ms = self._shared.clock.epoch_ms()
-        ending = [hold for hold in holds if hold in self._book.on(hold.scope)]
+        there = [hold for hold in holds if hold in self._book.on(hold.scope)]
+        for hold in there:
+            if hold.cause is HoldCause.BUDGET and self._release_budget is not None:
+                await self._release_budget(hold, reason, who)
+        ending = [hold for hold in there if hold.cause is not HoldCause.BUDGET]
         if not ending:
             return
         changes = _released(ending, reason, who, now_ms)
@@ -125,6 +146,8 @@ class HoldKeeper:
         """Release holds whose time is over, and those on jobs that will not go any more."""
         now_ms = self._shared.clock.epoch_ms()
         await self.release(self._book.expired(now_ms), ITS_TIME_IS_OVER, CLAUDEFLOW)
+        if not self._book.in_force(now_ms):
+            self.needed.clear()
         if any(hold.scope.kind is ScopeKind.JOB for hold in self._book.in_force(now_ms)):
             at_rest = await self._shared.store.read(store_holds.held_jobs_at_rest)
             ended = [hold for scope in at_rest for hold in self._book.on(scope)]

@@ -33,6 +33,8 @@ from claudeflow.daemon.clock import SystemClock
 from claudeflow.daemon.garbage import GarbageKeeper
 from claudeflow.daemon.keys import KeyRing
 from claudeflow.daemon.notify import Notifier, listen_fds
+from claudeflow.daemon.prompt_keeper import PromptKeeper
+from claudeflow.daemon.reconcile import open_reports
 from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.watchdog import Watchdog
 from claudeflow.daemon.wiring import Parts, parts
@@ -95,16 +97,20 @@ class _Daemon:
         keys = KeyRing(self.key, partial(find_key, self.config.api.key_file), self.events.emit)
         built.keeper.use(keys)
         sender = client_module.ClaudeClient(self.config.api, keys.key)
+        admin_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.admin")
+        built.desk.reconciliation.use(partial(open_reports, admin_module.AdminClient))
         worker = built.worker(sender)
         garbage = GarbageKeeper(lambda: worker.running == 0, self.clock.monotonic())
         garbage.take_over()
         reloading = front.create_task(self._reload_on_request(built), name="reload")
         watching = front.create_task(Watchdog(self.notifier, built, garbage).run(), name="watchdog")
+        prompts = PromptKeeper(built.shared, built.shelf)
+        keeping = front.create_task(prompts.run(), name="prompts")
         found = built.recovered
         self.events.emit(DaemonReady(built.shared.instance, found.requeued, found.unknown_calls))
         self.notifier.ready("working")
         await built.engine.run(worker, self.stop, self.hurry)
-        for task in (reloading, watching):
+        for task in (reloading, watching, keeping):
             task.cancel()
         await sender.aclose()
 

@@ -11,7 +11,9 @@ import orjson
 from claudeflow.domain.errors import PromptError
 from claudeflow.domain.job import Job, PromptRef
 from claudeflow.domain.prompt import PromptTemplate, Request
-from claudeflow.policy.caching.cache_plan import asks_for_1h, with_breakpoint
+from claudeflow.policy.caching.breakpoints import with_breakpoints
+from claudeflow.policy.caching.places import asks_for_1h
+from claudeflow.policy.caching.plan import Plan
 from claudeflow.prompts import assemble, from_json
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store.database import Database
@@ -24,16 +26,17 @@ class Requests:
         self._store = store
         self._versions: dict[str, PromptTemplate] = {}
 
-    async def build(self, job: Job, *, streamed: bool) -> Request:
-        """The job's request, with its cache breakpoint. Raises PromptError.
+    async def build(self, job: Job, plan: Plan, *, streamed: bool) -> Request:
+        """The job's request, with the markers of its plan. Raises PromptError.
 
         `streamed` says that others wait for the beginning of its answer.
         """
         body = orjson.loads(job.body)
         if job.prompt is not None:
             template = await self._template(job.prompt)
-            body = {**assemble(template, body), "model": job.model, "max_tokens": job.max_tokens}
-        planned = with_breakpoint(body)
+            body = {**assemble(template, body), "max_tokens": job.max_tokens}
+        body["model"] = job.model
+        planned = with_breakpoints(body, job.prefix, plan)
         return Request(
             planned, stream=streamed, schema=_schema_of(planned), caches_for_1h=asks_for_1h(planned)
         )

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from claudeflow.config import Config
+from claudeflow.daemon.budgets import BudgetKeeper
 from claudeflow.daemon.clock import Clock
 from claudeflow.domain.events import Emit, Event, JobFinished
 from claudeflow.domain.job import Candidate, JobError, JobState
-from claudeflow.policy.caching.cache_plan import PrefixBook
+from claudeflow.policy.caching.book import PrefixBook
+from claudeflow.policy.caching.watch import CacheWatch
 from claudeflow.policy.limits.estimate import Estimator
+from claudeflow.policy.money.fallback import FallbackBook
 from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.policy.retries.holds import HoldBook
 from claudeflow.store.database import Database
@@ -51,3 +54,9 @@ class Shared:
     estimator: Estimator = field(default_factory=Estimator)
     prefixes: PrefixBook = field(default_factory=PrefixBook)
     holds: HoldBook = field(default_factory=HoldBook)
+    watch: CacheWatch = field(default_factory=CacheWatch)
+    fallbacks: FallbackBook = field(default_factory=FallbackBook)
+    budgets: BudgetKeeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budgets = BudgetKeeper(self)

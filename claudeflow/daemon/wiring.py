@@ -10,23 +10,37 @@ from functools import partial
 from pathlib import Path
 
 from claudeflow.config import Config, load_prices
+from claudeflow.daemon.budget_actions import LOOK_EVERY_S as BUDGETS_EVERY_S
+from claudeflow.daemon.budget_actions import BudgetActions, Floor
+from claudeflow.daemon.budget_desk import StoreBudgetDesk
 from claudeflow.daemon.catalog import CatalogShelf, build_catalog
 from claudeflow.daemon.clock import Clock
 from claudeflow.daemon.desk import StoreDesk
+from claudeflow.daemon.diagnostics import Diagnostics
 from claudeflow.daemon.engine import Engine, IdleFloor
 from claudeflow.daemon.hold_desk import StoreHoldDesk
 from claudeflow.daemon.holds import KEY_EVERY_S, LOOK_EVERY_S, HoldKeeper
+from claudeflow.daemon.prewarm import LOOK_EVERY_S as PREWARM_EVERY_S
+from claudeflow.daemon.prewarm import Prewarmer
+from claudeflow.daemon.reconcile import LOOK_EVERY_S as RECONCILE_LOOK_EVERY_S
 from claudeflow.daemon.requests import Requests
 from claudeflow.daemon.shared import EventStream, Shared
+from claudeflow.daemon.warming import Warming
 from claudeflow.daemon.worker import Sender, Worker
+from claudeflow.observe.caching import CacheWatcher
 from claudeflow.observe.tally import Tally
+from claudeflow.policy.money.scopes import last_month_ms
 from claudeflow.policy.retries.holds import HoldBook
+from claudeflow.store import budget_changes, ledger
+from claudeflow.store import caching as store_caching
 from claudeflow.store import holds as store_holds
 from claudeflow.store import jobs as store_jobs
-from claudeflow.store import ledger
 from claudeflow.store import state as store_state
 from claudeflow.store.database import Database, HandOver, as_it_is
 from claudeflow.store.recovery import Recovered, recover
+
+READINGS_AT_START = 10_000
+"""From so many of the last calls the cached shares are known at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +53,17 @@ class Parts:
     desk: StoreDesk
     engine: Engine
     keeper: HoldKeeper
+    actions: BudgetActions
+    diagnostics: Diagnostics
+    prewarmer: Prewarmer
     recovered: Recovered
 
     def worker(self, sender: Sender) -> Worker:
         """The worker that calls through `sender`."""
-        return Worker(sender, Requests(self.shared.store), self.shared, self.keeper, self.engine.remind)
+        requests = Requests(self.shared.store)
+        self.prewarmer.use(Warming(self.shared, sender, requests, self.keeper))
+        remind = self.engine.remind
+        return Worker(sender, requests, self.shared, self.keeper, remind, diagnostics=self.diagnostics)
 
 
 @asynccontextmanager
@@ -70,14 +90,50 @@ async def parts(
         shared = Shared(instance or secrets.token_hex(8), config, prices, store, clock, events.emit)
         shared.holds = HoldBook(await store.read(store_holds.holds), clock.epoch_ms())
         shared.estimator.recall(memory.get("estimates", []))
+        shared.prefixes.settings = config.cache
+        shared.prefixes.recall(memory.get("prefixes"))
+        await _take_up_budgets(shared)
         engine = Engine(shared, memory)
         engine.expect(await store.read(store_jobs.due_flows))
         floor = engine if works else IdleFloor()
         keeper = HoldKeeper(shared, floor)
-        engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over)
-        engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key)
+        engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over, keeper.needed)
+        engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key, keeper.needed)
+        actions = await _take_up_actions(shared, floor, keeper)
+        engine.upkeep.also(BUDGETS_EVERY_S, actions.look, actions.needed)
         tally, spent = Tally(), await store.read(ledger.spend)
-        desk = StoreDesk(shared, shelf, floor, StoreHoldDesk(shared, keeper, shelf), tally, spent=spent)
-        for listener in (tally.apply, desk.apply, engine.apply):
-            events.listen(listener)
-        yield Parts(shared, events, shelf, desk, engine, keeper, recovered)
+        holds, budgets = StoreHoldDesk(shared, keeper, shelf), StoreBudgetDesk(shared, actions)
+        desk = StoreDesk(shared, shelf, floor, holds, budgets, tally=tally, spent=spent)
+        engine.upkeep.also(RECONCILE_LOOK_EVERY_S, desk.reconciliation.look, desk.reconciliation.needed)
+        await _fill_watch(shared)
+        diagnostics = Diagnostics(shared)
+        watcher = CacheWatcher(shared.watch, clock.epoch_ms, events.emit)
+        for listener in (tally, desk, engine, keeper, watcher, diagnostics, actions):
+            events.listen(listener.apply)
+        prewarmer = Prewarmer(shared, engine)
+        engine.upkeep.also(PREWARM_EVERY_S, prewarmer.look, prewarmer.needed)
+        events.listen(prewarmer.apply)
+        yield Parts(shared, events, shelf, desk, engine, keeper, actions, diagnostics, prewarmer, recovered)
+
+
+async def _take_up_budgets(shared: Shared) -> None:
+    """What was spent before, and the limits that people set."""
+    since_ms = last_month_ms(shared.clock.epoch_ms())
+    spent = await shared.store.read(partial(ledger.spent_by_day, since_ms=since_ms))
+    changes = await shared.store.read(partial(budget_changes.in_force, since_ms=since_ms))
+    shared.budgets.begin(spent, changes)
+
+
+async def _take_up_actions(shared: Shared, floor: Floor, keeper: HoldKeeper) -> BudgetActions:
+    """What thresholds did before."""
+    actions = BudgetActions(shared, floor)
+    await actions.begin()
+    keeper.use_budgets(actions.let_go)
+    return actions
+
+
+async def _fill_watch(shared: Shared) -> None:
+    """The cached shares as the last calls in the books show them."""
+    work = partial(store_caching.recent_readings, limit=READINGS_AT_START)
+    for reading in await shared.store.read(work):
+        shared.watch.note(reading)

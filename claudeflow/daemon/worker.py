@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from claudeflow.daemon.caching import Caching
+from claudeflow.daemon.diagnostics import Diagnostics
 from claudeflow.daemon.fate import CANCELLED, SHUTDOWN, end_of, fate_of
 from claudeflow.daemon.gate import Assignment
 from claudeflow.daemon.holds import HoldKeeper
 from claudeflow.daemon.requests import Requests
 from claudeflow.daemon.retries import Retries
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.attempt import Failure, Interrupted, Rejected, Reply, Transient
+from claudeflow.domain.attempt import Interrupted, Rejected, Reply, Transient
 from claudeflow.domain.errors import PromptError, StoreError
 from claudeflow.domain.events import (
     CallEnded,
@@ -60,12 +62,16 @@ class Worker:
         shared: Shared,
         keeper: HoldKeeper,
         remind: Callable[[int], None],
+        *,
+        diagnostics: Diagnostics,
     ) -> None:
         """`remind` is told the epoch millisecond at which a requeued job becomes due."""
         self._sender = sender
         self._requests = requests
         self._shared = shared
         self._keeper = keeper
+        self._caching = Caching(shared)
+        self._diagnostics = diagnostics
         self._retries = Retries(shared)
         self._remind = remind
         self._running: dict[JobId, _Running] = {}
@@ -96,17 +102,17 @@ class Worker:
     async def work(self, task: Assignment) -> None:
         """One attempt, from the claimed job to what is on the disk."""
         shared, job = self._shared, task.job
-        sent_at = shared.clock.monotonic()
+        sent_at, sent_ms = shared.clock.monotonic(), shared.clock.epoch_ms()
         running = _Running(asyncio.timeout(None))
         self._running[job.id] = running
         try:
-            reply = await self._call(task, running, sent_at)
+            reply = await self._call(task, running, sent_ms)
             running.call_is_over = True
+            self._caching.ended(task.candidate, job, task.plan, reply, sent_ms)
             task.gate.settle(task, reply)
-            self._note_prefix(task, reply)
             outcome = await self._keeper.call_ended(job, reply)
             duration_s = shared.clock.monotonic() - sent_at
-            decision = self._retries.decide(job, outcome, duration_s)
+            decision = self._diagnostics.heard(job, reply) or self._retries.decide(job, outcome, duration_s)
             end = end_of(reply, decision, self._bill(job, reply))
             self._tell_call(task, end, duration_s)
             now_ms = shared.clock.epoch_ms()
@@ -114,18 +120,20 @@ class Worker:
         except StoreError:
             shared.emit(OwnTrouble("stopping", f"the result of job {job.id} could not be kept"))
         finally:
+            shared.budgets.settle(task.reservation, None)
             del self._running[job.id]
 
-    async def _call(self, task: Assignment, running: _Running, sent_at: float) -> Reply:
+    async def _call(self, task: Assignment, running: _Running, sent_ms: int) -> Reply:
         try:
             async with running.scope:
                 streamed = task.leads or task.permit.probe
-                request = await self._requests.build(task.job, streamed=streamed)
+                request = await self._requests.build(task.job, task.plan, streamed=streamed)
+                request = self._diagnostics.ask(task.job, request)
                 await self._keeper.call_begins(task.job)
                 if task.gate.has_closed_on(task.permit):
                     error = JobError("held_back", "a 429 came in before this call had left")
                     return Reply(Interrupted(error), sent=False)
-                return await self._sender.send(request, on_start=partial(self._began, task, sent_at))
+                return await self._sender.send(request, on_start=partial(self._began, task, sent_ms))
         except TimeoutError:
             error = JobError("interrupted", f"the call was stopped: {running.interrupted_by}")
             return Reply(Interrupted(error), usage_known=False)
@@ -140,31 +148,21 @@ class Worker:
                 Rejected(JobError("internal_error", f"claudeflow failed: {kind}")), usage_known=False
             )
 
-    def _began(self, task: Assignment, sent_at: float) -> None:
+    def _began(self, task: Assignment, sent_ms: int) -> None:
         """The response begins: its prefix can be read from now on, and a probe has its answer."""
-        job = task.job
         task.gate.answered(task.permit)
-        if job.prefix is not None:
-            self._shared.prefixes.began(job.model, job.prefix, job.id, sent_at)
+        self._caching.began(task.candidate, task.plan, sent_ms)
         if task.leads:
             task.gate.prefix_changed(task.candidate)
 
-    def _note_prefix(self, task: Assignment, reply: Reply) -> None:
-        job, usage = task.job, reply.usage
-        if job.prefix is None:
-            return
-        failed = isinstance(reply.outcome, Failure) or not reply.usage_known
-        cached = usage.prompt_tokens - usage.input_tokens
-        self._shared.prefixes.ended(job.model, job.prefix, job.id, cached_tokens=None if failed else cached)
-
     def _bill(self, job: Job, reply: Reply) -> Bill | None:
         """What the call cost; None when only the other side knows."""
-        if not reply.sent:
+        if not reply.sent or reply.free:
             return NOTHING_BILLED
         if not reply.usage_known:
             return None
         try:
-            return self._shared.prices.bill(job.model, reply.usage, self._shared.clock.epoch_ms())
+            return self._shared.prices.bill(job.model, reply.usage, job.opened_ms)
         except UnknownModel as problem:
             self._shared.emit(OwnTrouble("pricing a call", str(problem)))
             return None
@@ -172,7 +170,9 @@ class Worker:
     async def _record(self, task: Assignment, end: CallEnd, fate: Finish | Requeue) -> None:
         job, now_ms = task.job, self._shared.clock.epoch_ms()
         work = partial(ledger.record, job=job, end=end, fate=fate, now_ms=now_ms)
-        if not await self._write(work, "recording a result"):
+        recorded = await self._write(work, "recording a result")
+        self._settle(task, end)
+        if not recorded:
             self._shared.emit(LeaseRefused(job.id, job.call_id))
         elif isinstance(fate, Finish):
             wait_s, total_s = (job.first_attempt_ms - job.submitted_ms), (now_ms - job.submitted_ms)
@@ -182,6 +182,13 @@ class Worker:
             )
         else:
             self._requeued(task, fate, now_ms)
+
+    def _settle(self, task: Assignment, end: CallEnd) -> None:
+        """What the call reserved comes back, but for what it cost: from now on the books say so too."""
+        cost_nanousd = None if end.bill is None else end.bill.cost_nanousd
+        if cost_nanousd:
+            self._shared.budgets.learn(task.job.workflow, task.job.model, cost_nanousd)
+        self._shared.budgets.settle(task.reservation, cost_nanousd)
 
     def _requeued(self, task: Assignment, fate: Requeue, now_ms: int) -> None:
         delay_s = max(0, fate.not_before_ms - now_ms) / 1000
@@ -228,9 +235,14 @@ class Worker:
                 usage=reply.usage,
                 cost_nanousd=bill.cost_nanousd,
                 uncached_nanousd=bill.uncached_nanousd,
+                unbatched_nanousd=bill.unbatched_nanousd,
+                plain_nanousd=bill.plain_nanousd,
                 queue_age_s=max(0.0, (clock.epoch_ms() - job.submitted_ms) / 1000 - duration_s),
                 duration_s=duration_s,
                 streamed=task.leads or task.permit.probe,
                 settled=end.bill is not None,
+                prompt_name=job.prompt.name if job.prompt else None,
+                prompt_version=job.prompt.version if job.prompt else None,
+                prefix=job.prefix,
             )
         )

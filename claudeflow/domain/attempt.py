@@ -81,12 +81,25 @@ Outcome = Succeeded | Failure
 
 
 @dataclass(frozen=True, slots=True)
+class CacheMiss:
+    """Why the API could not read a prefix again (Cache diagnostics).
+
+    `reason` is the API's word, or `pending` when it had not yet compared the two calls;
+    `missed_tokens` is about what could have been read.
+    """
+
+    reason: str
+    missed_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Outcome, usage and reading of one call.
 
     `message` is the answer's JSON when there is one, `message_id` its id. `sent` is False when
     the request surely never left this host. `usage_known` is False when the API may have billed
-    something it did not report.
+    something it did not report, `free` is True when it charges nothing for the tokens that it reports.
+    `cache_miss` is there when the request asked for it and differs from the call that it named.
     """
 
     outcome: Outcome
@@ -100,4 +113,6 @@ class Reply:
     model: str | None = None
     sent: bool = True
     usage_known: bool = True
+    free: bool = False
     first_byte_s: float | None = None
+    cache_miss: CacheMiss | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
+from claudeflow.domain.cache_events import CacheEvent
 from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldCause, Scope
 from claudeflow.domain.job import JobError, JobId, JobState
 from claudeflow.domain.usage import Usage
@@ -50,6 +52,35 @@ class ConfigRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptsReloaded:
+    """Changed prompt folders are in force. `changes` names each prompt and its versions, old -> new."""
+
+    folder: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsRefused:
+    """Changed prompt folders are wrong; the prompts that were in force stay."""
+
+    folder: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLeaks:
+    """The stable part of a prompt holds what changes: its cached prefix will not be found again.
+
+    `rule` is the lint's rule, `where` the first place as file:line:column.
+    """
+
+    prompt: str
+    rule: str
+    findings: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobsSubmitted:
     """Jobs were accepted and are durable."""
 
@@ -60,12 +91,13 @@ class JobsSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """One API call ended, well or not. Durations in seconds, money in nano-dollars.
+    """One API call ended, well or not. Durations in seconds, money in nano-dollars (as in `Bill`).
 
-    `settled` is False when only the other side knows what it cost.
+    `settled` is False when only the other side knows what it cost. `kind` is `message`, or `prewarm`
+    for a call that only wrote a prefix: it has no job.
     """
 
-    job_id: JobId
+    job_id: JobId | None
     lane: str
     workflow: str
     model: str
@@ -82,6 +114,12 @@ class CallEnded:
     duration_s: float
     streamed: bool
     settled: bool = True
+    kind: str = "message"
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    prefix: str | None = None
+    unbatched_nanousd: int = 0
+    plain_nanousd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +205,28 @@ class LeaseRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class BooksCompared:
+    """The books of a window were compared with the provider's report, in so many cells."""
+
+    since_ms: int
+    until_ms: int
+    cells: int
+    drifts: int
+
+
+@dataclass(frozen=True, slots=True)
+class BooksDrifted:
+    """A number of the provider's report that the books do not explain. `day` is in UTC."""
+
+    day: str
+    model: str
+    service_tier: str
+    kind: str
+    ours: int
+    theirs: int
+
+
+@dataclass(frozen=True, slots=True)
 class OwnTrouble:
     """Something in claudeflow itself went wrong; `where` names the part."""
 
@@ -180,8 +240,12 @@ Event = (
     | DaemonStopped
     | ConfigReloaded
     | ConfigRefused
+    | PromptsReloaded
+    | PromptsRefused
+    | PromptLeaks
     | JobsSubmitted
     | CallEnded
+    | CacheEvent
     | JobFinished
     | JobRequeued
     | PoolGated
@@ -189,8 +253,13 @@ Event = (
     | JobMoved
     | HoldSet
     | HoldReleased
+    | BudgetThreshold
+    | BudgetEased
+    | BudgetChanged
     | KeyChanged
     | LeaseRefused
+    | BooksCompared
+    | BooksDrifted
     | OwnTrouble
 )
 Emit = Callable[[Event], None]

@@ -16,6 +16,7 @@ class HoldCause(StrEnum):
     ORGANIZATION = "organization_on_hold"
     PERMISSION = "permission"
     MODEL_NOT_FOUND = "model_not_found"
+    BUDGET = "budget"
     MANUAL = "manual"
 
 
@@ -27,6 +28,7 @@ WAY_OUT = {
     HoldCause.ORGANIZATION: "appeal in the Console; the hold ends when a probe succeeds",
     HoldCause.PERMISSION: "grant this key access to the model; the hold ends when a probe succeeds",
     HoldCause.MODEL_NOT_FOUND: "check the model's name and its retirement date; cancel or resubmit its jobs",
+    HoldCause.BUDGET: "raise the budget (claudeflow budget set), release it, or wait for its period to turn",
     HoldCause.MANUAL: "release it",
 }
 
@@ -68,9 +70,10 @@ def scope_from(text: str) -> Scope:
 class Hold:
     """A scope that may not go out, why, and since when.
 
-    Set by hand, it ends when it is released, or at `until_ms`. Any other ends when a probe goes
-    well: the next may go at `probe_at_ms`; `probed_ms` are the last few that went. A scope has at
-    most one of either kind.
+    Set by hand, it ends when it is released, or at `until_ms`; set by a budget, when that is raised or
+    released, or at `until_ms`. Any other ends when a probe goes well: the next may go at `probe_at_ms`;
+    `probed_ms` are the last few that went. A scope has at most one that a person set, one by each
+    budget (`set_by`), and one other.
     """
 
     scope: Scope
@@ -86,6 +89,11 @@ class Hold:
     def by_hand(self) -> bool:
         """Whether a person set it: then only a person or its time ends it."""
         return self.cause is HoldCause.MANUAL
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether calls test if its cause is over."""
+        return self.cause not in (HoldCause.MANUAL, HoldCause.BUDGET)
 
     @property
     def way_out(self) -> str:

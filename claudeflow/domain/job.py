@@ -85,7 +85,10 @@ class NewJob:
 
     `body` is JSON: the whole Messages body, or with `prompt` set its rendered `messages` alone.
     `input_bytes` is the size of what will be sent; `prefix` names its cacheable part, if any.
-    `most_input_tokens` is the most that its input can count, whatever it refers to.
+    `most_input_tokens` is the most that its input can count, whatever it refers to (0: not looked at).
+    `terms` (bits of `usage.Terms`) are what it asks for that decides at which prices it is billed.
+    `fallback_model` is the cheaper model that would take it; while that answers, `asked_model` is the
+    one that was asked for, and `fallback_reason` says why.
     """
 
     lane: str
@@ -105,6 +108,11 @@ class NewJob:
     traceparent: str | None = None
     submitted_by: str | None = None
     most_input_tokens: int = 0
+    most_web_searches: int = 0
+    terms: int = 0
+    fallback_model: str | None = None
+    asked_model: str | None = None
+    fallback_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,8 @@ class Candidate:
     max_tokens: int
     prefix: str | None
     most_input_tokens: int = 0
+    most_web_searches: int = 0
+    terms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +147,8 @@ class Job:
     """A claimed job: what a worker needs to make one attempt.
 
     `attempts` counts earlier attempts that used up a try, `trying_ms` is the time they took with
-    the waits after them; `tries` counts every attempt ever begun.
+    the waits after them; `tries` counts every attempt ever begun. `opened_ms` is when its call was
+    opened: the hour of the books it belongs to, and the price it is billed at.
     """
 
     id: JobId
@@ -158,6 +169,7 @@ class Job:
     call_id: int
     traceparent: str | None = None
     trying_ms: int = 0
+    opened_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +185,10 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """Everything the store knows of a job but its payload and result. Times are epoch milliseconds."""
+    """Everything the store knows of a job but its payload and result. Times are epoch milliseconds.
+
+    `asked_model` is there when `model` answers in its place, for the `fallback_reason`.
+    """
 
     id: JobId
     state: JobState
@@ -197,3 +212,5 @@ class JobRecord:
     dedupe_key: str | None
     metadata: Mapping[str, str]
     submitted_by: str | None
+    asked_model: str | None = None
+    fallback_reason: str | None = None

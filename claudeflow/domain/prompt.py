@@ -13,6 +13,7 @@ class PromptTemplate:
 
     `system` is sent verbatim and cached; `user` is a Jinja2 template of the volatile part.
     `schema` is the JSON schema of a structured answer, `tools` the Messages `tools` array.
+    `fallback` is the cheaper model that may answer when a budget says so.
     """
 
     name: str
@@ -26,6 +27,7 @@ class PromptTemplate:
     effort: str | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     schema: Mapping[str, Any] | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
+
+
+class Terms(IntFlag):
+    """What a request asks for that decides at which prices it can be billed. Kept in the store: never renumber."""
+
+    FAST = 1
+    """`speed: fast`."""
+    ANYWHERE = 2
+    """`inference_geo: global`; without it the workspace's own setting holds, which may be the dearer one."""
+    MARKS_5M = 4
+    """Cache markers of its own."""
+    MARKS_1H = 8
+    """The same, with the long TTL."""
+    SERVER_TOOLS = 16
+    """Tools that the API runs itself: they sample again and again, and each time the input is billed."""
 
 
 @dataclass(frozen=True, slots=True)

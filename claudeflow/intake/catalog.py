@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from claudeflow.domain.prompt import PromptTemplate
@@ -17,6 +17,8 @@ class Catalog:
     """What can be submitted now.
 
     `pools` maps every model that has a price to the pool whose limits it shares;
+    `cache_minimums` are their shortest cacheable prefixes in tokens;
+    `fallbacks` names cheaper models that may answer instead, `contexts` how many tokens each model takes;
     `lanes` are the configured lane names, `default_lane` the one for jobs that name none.
     """
 
@@ -26,3 +28,6 @@ class Catalog:
     prompts: Mapping[str, PromptTemplate]
     render: Render
     max_body_bytes: int = 32 * 1024 * 1024
+    cache_minimums: Mapping[str, int] = field(default_factory=dict)
+    fallbacks: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, int] = field(default_factory=dict)

@@ -8,9 +8,13 @@ from typing import Protocol
 
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, Status
+from claudeflow.intake.books_desk import BooksDesk
+from claudeflow.intake.budget_desk import BudgetDesk
+from claudeflow.intake.cache_desk import CacheDesk
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.hold_desk import HoldDesk
 from claudeflow.intake.queue_desk import QueueDesk
+from claudeflow.intake.reconcile_desk import ReconcileDesk
 
 READY_PHASE = "running"
 """The `Status.phase` in which jobs are claimed; in every other one `/-/ready` says no."""
@@ -49,8 +53,28 @@ class Desk(Protocol):
         ...
 
     @property
+    def budgets(self) -> BudgetDesk:
+        """Where budgets are asked about, set and released."""
+        ...
+
+    @property
+    def books(self) -> BooksDesk:
+        """Where usage and prices are asked about."""
+        ...
+
+    @property
+    def cache(self) -> CacheDesk:
+        """Where cached prefixes are asked about."""
+        ...
+
+    @property
     def holds(self) -> HoldDesk:
         """Where holds are asked about, set and released."""
+        ...
+
+    @property
+    def reconciliation(self) -> ReconcileDesk:
+        """Where books and reports are compared."""
         ...
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:

@@ -28,6 +28,11 @@ class Mistakes:
         else:
             self._left_out += 1
 
+    @property
+    def found(self) -> bool:
+        """Whether there are any."""
+        return bool(self._kept)
+
     def raise_if_any(self) -> None:
         """Raise InvalidJob with all mistakes, if there are any."""
         if not self._kept:

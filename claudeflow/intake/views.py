@@ -21,6 +21,8 @@ def record_to_json(record: JobRecord) -> dict[str, Any]:
         "lane": record.lane,
         "workflow": record.workflow,
         "model": record.model,
+        "asked_model": record.asked_model,
+        "fallback_reason": record.fallback_reason,
         "priority": record.priority,
         "submitted_at": write_time(record.submitted_ms),
         "not_before": write_time(record.not_before_ms or None),

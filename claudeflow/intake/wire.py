@@ -6,7 +6,6 @@ A job says what is asked in one of two ways: `{"request": <Messages body>}` or
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +16,17 @@ from claudeflow.domain.prompt import PromptTemplate
 from claudeflow.intake.cache_checks import check_cache_markers
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.envelope import read_envelope
+from claudeflow.intake.fallbacks import fallback_of
 from claudeflow.intake.json_text import read_object, write
 from claudeflow.intake.message_checks import check_messages
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, listed, refuse, show
 from claudeflow.intake.models import UNKNOWN_MODEL, ModelTraits, traits_of
 from claudeflow.intake.option_checks import check_options
-from claudeflow.intake.size import most_input_tokens
+from claudeflow.intake.size import Most, most_of
+from claudeflow.policy.caching.naming import path_of
 
 DEFAULT_WORKFLOW = "default"
 _PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
-_PREFIX_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,11 @@ class _Asked:
     max_tokens: int
     body: bytes
     input_bytes: int
-    most_input_tokens: int
+    most: Most
     lane: str
     workflow: str
     prefix: str | None
+    fallback_model: str | None
     prompt: PromptRef | None = None
 
 
@@ -62,7 +63,10 @@ def parse_job(raw: bytes, catalog: Catalog, *, now_ms: int, submitted_by: str | 
         max_tokens=asked.max_tokens,
         body=asked.body,
         input_bytes=asked.input_bytes,
-        most_input_tokens=asked.most_input_tokens,
+        most_input_tokens=asked.most.input_tokens,
+        most_web_searches=asked.most.web_searches,
+        terms=asked.most.terms,
+        fallback_model=asked.fallback_model,
         prompt=asked.prompt,
         prefix=asked.prefix,
         priority=envelope.priority,
@@ -111,15 +115,17 @@ def _read_request(request: Any, catalog: Catalog, mistakes: Mistakes) -> _Asked 
     mistakes.raise_if_any()
     rest = {name: value for name, value in request.items() if name not in _PROMPT_FIELDS}
     input_bytes = len(body) - len(write("request", rest, mistakes))
+    most = most_of(request, input_bytes)
     return _Asked(
         model=model,
         max_tokens=max_tokens,
         body=body,
         input_bytes=input_bytes,
-        most_input_tokens=most_input_tokens(request, input_bytes),
+        most=most,
         lane=catalog.default_lane,
         workflow=DEFAULT_WORKFLOW,
-        prefix=_prefix_of(request, mistakes),
+        prefix=path_of(request, catalog.cache_minimums.get(model, 0)),
+        fallback_model=fallback_of(request, None, most.input_tokens, catalog),
     )
 
 
@@ -171,15 +177,6 @@ def _misspelt(name: str, request: dict[str, Any]) -> str:
     return f" Found {show(alike[0])}: did you mean {show(name)}?" if alike else ""
 
 
-def _prefix_of(request: dict[str, Any], mistakes: Mistakes) -> str | None:
-    """The hash of what can be cached for many jobs, or None when every byte is the job's own."""
-    tools, system = request.get("tools"), request.get("system")
-    if not tools and not system:
-        return None
-    stable = write("request", [request["model"], tools, system], mistakes, sort_keys=True)
-    return hashlib.sha256(stable).hexdigest()[:_PREFIX_DIGITS]
-
-
 def _read_prompt(name: Any, variables: Any, catalog: Catalog, mistakes: Mistakes) -> _Asked | None:
     template = catalog.prompts.get(name) if isinstance(name, str) else None
     if template is None:
@@ -211,14 +208,20 @@ def _render(
         mistakes.add(
             "input", f"renders to {len(whole):,} bytes; the API takes {catalog.max_body_bytes:,} at most"
         )
+    most = most_of(rendered, len(whole))
     return _Asked(
         model=template.model,
         max_tokens=template.max_tokens,
         body=write("input", rendered["messages"], mistakes),
         input_bytes=len(whole),
-        most_input_tokens=most_input_tokens(rendered, len(whole)),
+        most=most,
         lane=lane,
         workflow=template.workflow or DEFAULT_WORKFLOW,
-        prefix=template.version,
+        prefix=_prefix_of(template, rendered, catalog) if whole else None,
+        fallback_model=fallback_of(rendered, template.fallback, most.input_tokens, catalog),
         prompt=PromptRef(template.name, template.version),
     )
+
+
+def _prefix_of(template: PromptTemplate, rendered: Mapping[str, Any], catalog: Catalog) -> str | None:
+    return path_of(rendered, catalog.cache_minimums.get(template.model, 0), template.version)

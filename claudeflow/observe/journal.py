@@ -15,8 +15,11 @@ from typing import Any, BinaryIO, assert_never
 
 import orjson
 
+from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
 from claudeflow.domain.attempt import Succeeded
+from claudeflow.domain.budget import BudgetChange
+from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
 from claudeflow.domain.hold import Hold, Scope
 from claudeflow.domain.job import JobError, JobState
 from claudeflow.domain.usage import Usage
@@ -27,14 +30,27 @@ LEVELS = {"debug": 7, "info": 6, "notice": 5, "warning": 4, "error": 3}
 
 SUCCEEDED = Succeeded.__name__.lower()
 
+_CACHE_LEVELS: Mapping[type[ev.Event], str] = {
+    cache.CacheShareFell: "warning",
+    cache.PrefixChurned: "warning",
+    cache.CacheMissExplained: "notice",
+    cache.CacheMissed: "info",
+}
+
 
 def level_of(event: ev.Event) -> str:
     """How loud an event is. Failures of jobs are notices; only our own trouble is an error."""
     match event:
         case ev.OwnTrouble():
             return "error"
-        case ev.PoolGated() | ev.HoldSet() | ev.ConfigRefused() | ev.LeaseRefused():
+        case ev.PoolGated() | ev.HoldSet() | ev.ConfigRefused() | ev.LeaseRefused() | ev.BooksDrifted():
             return "warning"
+        case ev.PromptsRefused() | ev.PromptLeaks() | BudgetThreshold():
+            return "warning"
+        case (
+            cache.CacheShareFell() | cache.PrefixChurned() | cache.CacheMissExplained() | cache.CacheMissed()
+        ):
+            return _CACHE_LEVELS[type(event)]
         case ev.JobFinished(state=state):
             return "info" if state in (JobState.SUCCEEDED, JobState.CANCELLED) else "notice"
         case ev.CallEnded(outcome=outcome):
@@ -46,10 +62,14 @@ def level_of(event: ev.Event) -> str:
             | ev.DaemonDraining()
             | ev.DaemonStopped()
             | ev.ConfigReloaded()
+            | ev.PromptsReloaded()
             | ev.PoolOpened()
             | ev.HoldReleased()
             | ev.KeyChanged()
+            | BudgetEased()
+            | BudgetChanged()
             | ev.JobMoved()
+            | ev.BooksCompared()
         ):
             return "info"
         case _:
@@ -77,20 +97,26 @@ def _plain(name: str, value: Any) -> Mapping[str, Any]:
                 "output_tokens": value.output_tokens,
             }
         case Hold():
-            said = _by_hand(value) if value.by_hand else {}
+            said = {} if value.is_probed else _said(value)
             return {"scope": str(value.scope), "cause": value.cause, "way_out": value.way_out, **said}
         case Scope():
             return {name: str(value)}
+        case BudgetChange():
+            return {
+                part.name: said for part in fields(value) if (said := getattr(value, part.name)) is not None
+            }
         case float():
             return {name: round(value, 3)}
+        case tuple():
+            return {name: ", ".join(str(part) for part in value)}
         case None:
             return {}
         case _:
             return {name: value}
 
 
-def _by_hand(hold: Hold) -> Mapping[str, Any]:
-    """What a person said; the reason of other holds is the API's prose."""
+def _said(hold: Hold) -> Mapping[str, Any]:
+    """What a person or a budget said; the reason of other holds is the API's prose."""
     until = {} if hold.until_ms is None else {"until_ms": hold.until_ms}
     return {"set_by": hold.set_by, "reason": hold.reason, **until}
 

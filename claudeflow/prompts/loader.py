@@ -1,7 +1,7 @@
 """Loads prompt folders: one folder per prompt, named after it.
 
 ticket-triage/
-  prompt.toml   model, max_tokens; optional effort, lane, workflow
+  prompt.toml   model, max_tokens; optional effort, lane, workflow, fallback
   system.md     sent verbatim and cached: the stable part
   user.md       Jinja2 template of the volatile part
   tools.json    optional: the Messages `tools` array
@@ -74,6 +74,7 @@ class _PromptFolder:
             system=system,
             user=user,
             effort=settings.effort,
+            fallback=settings.fallback,
             tools=tools,
             schema=schema,
         )

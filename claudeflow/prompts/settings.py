@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from claudeflow.prompts.lint.decisions import decision_mistakes
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSettings:
-    """A checked prompt.toml. Empty means: the default lane, and the folder's name as `workflow`."""
+    """A checked prompt.toml. Empty means: the default lane, and the folder's name as `workflow`.
+
+    `fallback` is the cheaper model that may answer when a budget says so.
+    `lint` holds what the leak lint passes over in this prompt: `ignore` (rules) and `allow` (texts).
+    """
 
     model: str
     max_tokens: int
     effort: str | None = None
     lane: str = ""
     workflow: str = ""
+    fallback: str | None = None
+    lint: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,9 @@ _RULES: Mapping[str, _Rule] = {
     "max_tokens": _Rule(_is_positive_int, "a whole number from 1", required=True),
     "effort": _Rule(lambda value: value in EFFORTS, f"one of {', '.join(EFFORTS)}"),
     "lane": _Rule(_is_name, "a lane's name; without the key, the default lane"),
+    "fallback": _Rule(_is_name, "a cheaper model's id, which answers when a budget says so"),
     "workflow": _Rule(_is_name, "a workflow's name; without the key, the folder's name"),
+    "lint": _Rule(lambda value: isinstance(value, dict), "a table with `ignore` and `allow`"),
 }
 
 
@@ -62,4 +72,6 @@ def settings_mistakes(table: Mapping[str, Any]) -> list[str]:
         for key, rule in _RULES.items()
         if key in table and not rule.accepts(table[key])
     ]
-    return unknown + missing + wrong
+    lint = table.get("lint")
+    decisions = decision_mistakes(lint) if isinstance(lint, dict) else []
+    return unknown + missing + wrong + [f"lint.{mistake}" for mistake in decisions]

@@ -22,6 +22,10 @@ _ELSEWHERE = {
     "consumers": "write each under [[consumer]]",
     "changes": "write each under [[change]]",
     "keys": "a simulated API takes any key",
+    "admin_keys": "nobody asks for reports in a simulation",
+    "report_delay_s": "nobody asks for reports in a simulation",
+    "report_lost_share": "nobody asks for reports in a simulation",
+    "analytics": "nobody asks for reports in a simulation",
 }
 T = TypeVar("T")
 

@@ -24,6 +24,8 @@ class EstimateBook:
 
     def called(self, call: CallEnded, at_s: float) -> None:
         """A call has ended: when it began is when its job went."""
+        if call.job_id is None:
+            return
         asked_at_s, goes_at_s = self._open.pop(call.job_id, (at_s, at_s))
         waited_s = at_s - call.duration_s - asked_at_s
         if waited_s >= LEAST_WAIT_S:

@@ -114,7 +114,12 @@ class Recorder:
             self._columns.add(at_s, {**self._counts, **self._draws.read(stats.pools, queued=False)})
             self._at_s = at_s
         self._witness = Witness(
-            stats.early_calls, stats.burst_max_100ms, stats.in_flight_max, stats.total_nanousd
+            stats.early_calls,
+            stats.burst_max_100ms,
+            stats.in_flight_max,
+            stats.total_nanousd,
+            stats.cache_writes,
+            stats.needless_cache_writes,
         )
 
     def result(self) -> Result:
@@ -152,8 +157,9 @@ class Recorder:
     def _count_call(self, event: CallEnded) -> None:
         if event.error is not None and event.error.type in NEVER_SENT:
             return
-        number = self._calls_of.get(event.job_id, 0) + 1
-        self._calls_of[event.job_id] = number
+        number = 1
+        if event.job_id is not None:
+            number = self._calls_of[event.job_id] = self._calls_of.get(event.job_id, 0) + 1
         self._sheet(event.lane, event.workflow).count_call(event, number)
         self._count("calls", event.lane)
         self._count("cost_nanousd", event.lane, event.cost_nanousd)

@@ -56,7 +56,8 @@ class Work:
     to the answer, of the succeeded. `unfinished` jobs had not ended when the run did, and are in
     neither; `oldest_queued_s` is the age of the oldest that was still queued. `last_end_s` is when the
     last job ended. `throttled` calls got a 429 for pace, `overloaded` a 529; `retries` are calls for a job
-    that had made one before. Calls that were under way when the run ended are not among them.
+    that had made one before. Calls that were under way when the run ended are not among them. Money as
+    in `Bill`: `cost_nanousd` was paid, the others are what the same tokens would have cost otherwise.
     """
 
     name: str
@@ -82,6 +83,25 @@ class Work:
     output_tokens: int
     cost_nanousd: int
     uncached_nanousd: int
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    unbatched_nanousd: int = 0
+    plain_nanousd: int = 0
+
+    @property
+    def caching_saved_nanousd(self) -> int:
+        """What prompt caching has saved; negative when its writes cost more than its reads saved."""
+        return self.uncached_nanousd - self.cost_nanousd
+
+    @property
+    def caching_saved_share(self) -> float | None:
+        """The same as part of the bill without it; None without a bill."""
+        return self.caching_saved_nanousd / self.uncached_nanousd if self.uncached_nanousd else None
+
+    @property
+    def reads_per_write(self) -> float | None:
+        """Tokens read from the cache for each one written; None when none was written."""
+        return self.cache_read_tokens / self.cache_write_tokens if self.cache_write_tokens else None
 
     @property
     def cache_share(self) -> float | None:
@@ -125,12 +145,17 @@ class PoolUse:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What the API itself saw. `early_calls` came before a `retry-after` had passed."""
+    """What the API itself saw. `early_calls` came before a `retry-after` had passed.
+
+    `needless_cache_writes` are those of prefixes that were in the cache already.
+    """
 
     early_calls: int
     burst_max_100ms: int
     in_flight_max: int
     invoice_nanousd: int
+    cache_writes: int = 0
+    needless_cache_writes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,14 @@ class Worksheet:
     overloaded: int = 0
     retries: int = 0
     input_tokens: int = 0
-    cache_write_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
     output_tokens: int = 0
     cost_nanousd: int = 0
     uncached_nanousd: int = 0
+    unbatched_nanousd: int = 0
+    plain_nanousd: int = 0
 
     def count_call(self, event: CallEnded, number: int) -> None:
         """A call ended; it was the job's `number`th."""
@@ -49,11 +52,14 @@ class Worksheet:
         self.throttled += event.outcome == THROTTLED
         self.overloaded += event.outcome == OVERLOADED
         self.input_tokens += usage.input_tokens
-        self.cache_write_tokens += usage.charged_input_tokens - usage.input_tokens
+        self.cache_write_5m_tokens += usage.cache_write_5m_tokens
+        self.cache_write_1h_tokens += usage.cache_write_1h_tokens
         self.cache_read_tokens += usage.cache_read_tokens
         self.output_tokens += usage.output_tokens
         self.cost_nanousd += event.cost_nanousd
         self.uncached_nanousd += event.uncached_nanousd
+        self.unbatched_nanousd += event.unbatched_nanousd
+        self.plain_nanousd += event.plain_nanousd
 
     def count_end(self, event: JobFinished, at_s: float, *, called: bool) -> None:
         """A job ended, or was parked; `called` tells whether it ever had a call."""
@@ -79,8 +85,9 @@ def work_of(
     succeeded = ended(JobState.SUCCEEDED)
     last_ends = [sheet.last_end_s for sheet in sheets if sheet.last_end_s is not None]
     summed = ("submitted", "calls", "throttled", "overloaded", "retries")
-    tokens = ("input_tokens", "cache_write_tokens", "cache_read_tokens", "output_tokens")
-    money = ("cost_nanousd", "uncached_nanousd")
+    writes = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+    tokens = ("input_tokens", "cache_read_tokens", "output_tokens", *writes)
+    money = ("cost_nanousd", "uncached_nanousd", "unbatched_nanousd", "plain_nanousd")
     return Work(
         name=name,
         succeeded=succeeded,
@@ -93,6 +100,7 @@ def work_of(
         last_end_s=round(max(last_ends), DIGITS) if last_ends else None,
         wait=spread_of(sheet.waits_s for sheet in sheets),
         total=spread_of(sheet.totals_s for sheet in sheets),
+        cache_write_tokens=sum(total(name) for name in writes),
         most_calls=max((sheet.most_calls for sheet in sheets), default=0),
         **{name: total(name) for name in (*summed, *tokens, *money)},
     )

@@ -21,7 +21,14 @@ from claudeflow.domain.job import (
     PromptRef,
 )
 from claudeflow.policy.lanes.flow import FlowKey
-from claudeflow.store.rows import INLINE_BYTES, candidate_from, error_to_json, record_from
+from claudeflow.store.rows import (
+    INLINE_BYTES,
+    candidate_from,
+    candidate_of,
+    error_to_json,
+    most_input_tokens,
+    record_from,
+)
 from claudeflow.store.statements import SQL
 
 RETRY_FULL_LANE_S = 30
@@ -87,7 +94,9 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
             "deadline_ms": job.deadline_ms,
             "max_tokens": job.max_tokens,
             "input_bytes": job.input_bytes,
-            "most_input_tokens": max(job.input_bytes, job.most_input_tokens),
+            "most_input_tokens": most_input_tokens(job),
+            "most_web_searches": job.most_web_searches,
+            "terms": job.terms,
             "prefix": job.prefix,
             "prompt_name": job.prompt.name if job.prompt else None,
             "prompt_version": job.prompt.version if job.prompt else None,
@@ -97,6 +106,9 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
             "submitted_by": job.submitted_by,
             "wait_reason": None if due else "not before its time",
             "body": job.body if inline else None,
+            "fallback_model": job.fallback_model,
+            "asked_model": job.asked_model,
+            "fallback_reason": job.fallback_reason,
         },
     ).fetchone()
     if row is None:
@@ -105,23 +117,7 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
     job_id = JobId(row[0])
     if not inline:
         raw.execute(SQL.insert_blob, {"job_id": job_id, "part": "body", "data": job.body})
-    return Accepted(job_id, True, _candidate_of(job_id, job, now_ms) if due else None)
-
-
-def _candidate_of(job_id: JobId, job: NewJob, now_ms: int) -> Candidate:
-    return Candidate(
-        job_id,
-        job.lane,
-        job.workflow,
-        job.model,
-        job.priority,
-        now_ms,
-        job.deadline_ms,
-        job.input_bytes,
-        job.max_tokens,
-        job.prefix,
-        max(job.input_bytes, job.most_input_tokens),
-    )
+    return Accepted(job_id, True, candidate_of(job_id, job, now_ms) if due else None)
 
 
 def flow_head(raw: sqlite3.Connection, key: FlowKey, limit: int) -> list[Candidate]:
@@ -162,6 +158,7 @@ def _claim_one(
         SQL.lease_job,
         {
             "id": candidate.id,
+            "model": candidate.model,
             "token": token,
             "owner": owner,
             "lease_until_ms": lease_until_ms,
@@ -191,6 +188,7 @@ def _claim_one(
         call_id=token,
         traceparent=row[7],
         trying_ms=row[8],
+        opened_ms=now_ms,
     )
 
 

@@ -9,6 +9,8 @@ from claudeflow.domain.attempt import Reply
 from claudeflow.domain.job import Job, JobError, JobState
 from claudeflow.domain.report import Spend
 from claudeflow.domain.usage import Bill
+from claudeflow.policy.money.budget import DaySpend
+from claudeflow.policy.money.scopes import CallScope
 from claudeflow.store.rows import INLINE_BYTES, error_to_json
 from claudeflow.store.statements import SQL
 
@@ -45,17 +47,27 @@ class Requeue:
 
 
 def record(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Finish | Requeue, now_ms: int) -> bool:
-    """Write call, attempt, answer and state. False when the lease was lost: then only the call is booked."""
-    _end_call(raw, job.call_id, end, now_ms)
+    """Write call, attempt, answer and state. False when the lease was lost: then only the cost is booked."""
+    end_call(raw, job.call_id, end, now_ms)
     moved = (
         _finish(raw, job, end, fate, now_ms) if isinstance(fate, Finish) else _requeue(raw, job, end, fate)
     )
     if moved:
         _add_attempt(raw, job, end, now_ms)
+    elif end.bill is not None:
+        _charge_late(raw, job, end.bill.cost_nanousd)
     return moved
 
 
-def _end_call(raw: sqlite3.Connection, call_id: int, end: CallEnd, now_ms: int) -> None:
+def _charge_late(raw: sqlite3.Connection, job: Job, cost_nanousd: int) -> None:
+    """The attempt was given up as one of unknown cost: now it and its job cost what its call does."""
+    values = {"job_id": job.id, "number": job.tries, "call_id": job.call_id, "cost_nanousd": cost_nanousd}
+    if raw.execute(SQL.charge_attempt, values).rowcount:
+        raw.execute(SQL.charge_job, {"id": job.id, "cost_nanousd": cost_nanousd})
+
+
+def end_call(raw: sqlite3.Connection, call_id: int, end: CallEnd, now_ms: int) -> None:
+    """Settle a call with its usage and bill, or close it as unknown."""
     reply, bill = end.reply, end.bill
     common = {
         "id": call_id,
@@ -80,6 +92,7 @@ def _end_call(raw: sqlite3.Connection, call_id: int, end: CallEnd, now_ms: int) 
             "input_tokens": usage.input_tokens,
             "cache_write_5m_tokens": usage.cache_write_5m_tokens,
             "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+            "split_known": usage.split_known,
             "cache_read_tokens": usage.cache_read_tokens,
             "output_tokens": usage.output_tokens,
             "thinking_tokens": usage.thinking_tokens,
@@ -154,6 +167,15 @@ def spend(raw: sqlite3.Connection) -> Spend:
     cost, uncached, calls = raw.execute(SQL.settled_spend).fetchone()
     unknown, bound = unknown_spend(raw)
     return Spend(cost, uncached, calls, unknown, bound)
+
+
+def spent_by_day(raw: sqlite3.Connection, since_ms: int) -> list[DaySpend]:
+    """What was spent on calls opened since then, by day, lane and workflow."""
+    rows = raw.execute(SQL.spent_by_day, {"since_ms": since_ms})
+    return [
+        DaySpend(day_ms, CallScope(lane, workflow), settled, unknown)
+        for day_ms, lane, workflow, settled, unknown in rows
+    ]
 
 
 def unknown_spend(raw: sqlite3.Connection) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def _end_one(raw: sqlite3.Connection, ending: Ending, now_ms: int) -> tuple[Cand
     error = error_to_json(ending.error)
     wanted = {"id": ending.job_id, "state": ending.state, "error": error, "now_ms": now_ms}
     row = raw.execute(SQL.end_queued, wanted).fetchone()
-    return None if row is None else (candidate_from(row), row[11] == 1)
+    return None if row is None else (candidate_from(row), row[13] == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +78,4 @@ def move(raw: sqlite3.Connection, job_id: JobId, lane: str | None, priority: int
         check_room(raw, str(wanted["lane"]), bound)
     after = candidate_from(row)
     before = replace(after, lane=known.lane, priority=known.priority)
-    return Moved(job(raw, job_id), before, after if row[11] == 1 else None)
+    return Moved(job(raw, job_id), before, after if row[13] == 1 else None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, PromptRef
+from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob, PromptRef
 
 INLINE_BYTES = 8 * 1024
 """Bodies and answers up to this size live in the job's row: every UPDATE rewrites the whole row."""
@@ -16,7 +16,31 @@ Row = tuple[Any, ...]
 
 def candidate_from(row: Row) -> Candidate:
     """The columns of `flow_head`, in order."""
-    return Candidate(JobId(row[0]), *row[1:11])
+    return Candidate(JobId(row[0]), *row[1:13])
+
+
+def candidate_of(job_id: JobId, job: NewJob, now_ms: int) -> Candidate:
+    """A new job as the scheduler sees it."""
+    return Candidate(
+        job_id,
+        job.lane,
+        job.workflow,
+        job.model,
+        job.priority,
+        now_ms,
+        job.deadline_ms,
+        job.input_bytes,
+        job.max_tokens,
+        job.prefix,
+        most_input_tokens(job),
+        job.most_web_searches,
+        job.terms,
+    )
+
+
+def most_input_tokens(job: NewJob) -> int:
+    """A token of text has a byte at least, should nothing else be known."""
+    return job.most_input_tokens or job.input_bytes
 
 
 def error_to_json(error: JobError | None) -> str | None:
@@ -41,6 +65,8 @@ def record_from(row: Row) -> JobRecord:
         dedupe_key=row[20],
         metadata=orjson.loads(row[21]),
         submitted_by=row[22],
+        asked_model=row[23],
+        fallback_reason=row[24],
         **plain,
     )
 

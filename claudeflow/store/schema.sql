@@ -16,7 +16,12 @@ CREATE TABLE jobs (
   max_tokens      INTEGER NOT NULL CHECK (max_tokens >= 0),
   input_bytes     INTEGER NOT NULL CHECK (input_bytes >= 0),
   most_input_tokens INTEGER NOT NULL CHECK (most_input_tokens >= 0),  -- the most its input can count
+  most_web_searches INTEGER NOT NULL CHECK (most_web_searches >= 0),
+  terms           INTEGER NOT NULL CHECK (terms >= 0),      -- what it asks for that decides its prices: domain.usage.Terms
   prefix          TEXT,                                     -- names the cacheable part of the request
+  fallback_model  TEXT,                                     -- the cheaper model that could answer, if any
+  asked_model     TEXT,                                     -- set while `model` answers instead of this one
+  fallback_reason TEXT,                                     -- why it does
   prompt_name     TEXT,
   prompt_version  TEXT REFERENCES prompt_versions (version),
   dedupe_key      TEXT,
@@ -40,6 +45,7 @@ CREATE TABLE jobs (
   body            BLOB,                                     -- NULL: in blobs
   answer          BLOB,                                     -- NULL: none yet, or in blobs
   CHECK ((prompt_name IS NULL) = (prompt_version IS NULL)),
+  CHECK ((asked_model IS NULL) = (fallback_reason IS NULL)),
   CHECK ((state = 'running') = (lease_token IS NOT NULL)),
   CHECK ((lease_token IS NULL) = (lease_owner IS NULL) AND (lease_token IS NULL) = (lease_until_ms IS NULL)),
   CHECK ((state IN ('succeeded', 'failed', 'cancelled', 'expired')) = (finished_ms IS NOT NULL)),
@@ -53,6 +59,7 @@ CREATE INDEX jobs_waiting ON jobs (not_before_ms) WHERE state = 'queued' AND due
 CREATE INDEX jobs_queued_age ON jobs (lane, due, model, id) WHERE state = 'queued';
 CREATE INDEX jobs_deadline ON jobs (deadline_ms) WHERE state = 'queued' AND deadline_ms IS NOT NULL;
 CREATE INDEX jobs_running ON jobs (lane, id) WHERE state = 'running';
+CREATE INDEX jobs_fallback ON jobs (asked_model, id) WHERE state = 'queued' AND fallback_model IS NOT NULL;
 CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL;
 
 -- Bodies and answers too large to live in their job's row.
@@ -99,6 +106,7 @@ CREATE TABLE calls (
   input_tokens           INTEGER,
   cache_write_5m_tokens  INTEGER,
   cache_write_1h_tokens  INTEGER,
+  split_known            INTEGER CHECK (split_known IN (0, 1)),  -- 0: the API did not say at which TTL; then all is under the longest asked for
   cache_read_tokens      INTEGER,
   output_tokens          INTEGER,
   thinking_tokens        INTEGER,
@@ -130,6 +138,7 @@ CREATE TABLE usage_hours (
   calls                  INTEGER NOT NULL DEFAULT 0,   -- settled ones
   unknown_calls          INTEGER NOT NULL DEFAULT 0,
   unknown_bound_nanousd  INTEGER NOT NULL DEFAULT 0,
+  unsplit_calls          INTEGER NOT NULL DEFAULT 0,   -- whose cache writes were not told by TTL
   input_tokens           INTEGER NOT NULL DEFAULT 0,
   cache_write_5m_tokens  INTEGER NOT NULL DEFAULT 0,
   cache_write_1h_tokens  INTEGER NOT NULL DEFAULT 0,
@@ -148,17 +157,18 @@ CREATE TABLE usage_hours (
 CREATE TRIGGER calls_settled AFTER UPDATE OF state ON calls WHEN new.state = 'settled'
 BEGIN
   INSERT INTO usage_hours (hour_ms, workflow, lane, model, prompt_name, prompt_version, service_tier, speed,
-         inference_geo, kind, calls, input_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+         inference_geo, kind, calls, unsplit_calls, input_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
          cache_read_tokens, output_tokens, thinking_tokens, web_searches, web_fetches, cost_nanousd,
          uncached_nanousd, unbatched_nanousd, plain_nanousd)
   VALUES (new.opened_ms - new.opened_ms % 3600000, new.workflow, new.lane, new.model,
          ifnull(new.prompt_name, ''), ifnull(new.prompt_version, ''), new.service_tier, new.speed,
-         ifnull(new.inference_geo, ''), new.kind, 1, new.input_tokens, new.cache_write_5m_tokens,
+         ifnull(new.inference_geo, ''), new.kind, 1, new.split_known IS 0, new.input_tokens, new.cache_write_5m_tokens,
          new.cache_write_1h_tokens, new.cache_read_tokens, new.output_tokens, new.thinking_tokens,
          new.web_searches, new.web_fetches, new.cost_nanousd, new.uncached_nanousd, new.unbatched_nanousd,
          new.plain_nanousd)
   ON CONFLICT DO UPDATE SET
          calls = calls + 1,
+         unsplit_calls = unsplit_calls + excluded.unsplit_calls,
          input_tokens = input_tokens + excluded.input_tokens,
          cache_write_5m_tokens = cache_write_5m_tokens + excluded.cache_write_5m_tokens,
          cache_write_1h_tokens = cache_write_1h_tokens + excluded.cache_write_1h_tokens,
@@ -234,6 +244,22 @@ CREATE TABLE hold_audit (
   reason    TEXT    NOT NULL,
   who       TEXT    NOT NULL,
   until_ms  INTEGER
+) STRICT;
+
+-- What happened to budgets, when and why. Only added to: what is in force follows from it.
+CREATE TABLE budget_changes (
+  id                  INTEGER PRIMARY KEY,
+  at_ms               INTEGER NOT NULL,
+  budget              TEXT    NOT NULL,
+  act                 TEXT    NOT NULL CHECK (act IN ('set', 'released', 'reached', 'ended')),
+  reason              TEXT    NOT NULL,
+  who                 TEXT    NOT NULL,
+  limit_nanousd       INTEGER NOT NULL CHECK (limit_nanousd > 0),   -- then in force, for 'set' the new one
+  until_ms            INTEGER,
+  threshold           TEXT,
+  configured_nanousd  INTEGER,
+  CHECK ((threshold IS NULL) = (act IN ('set', 'released'))),
+  CHECK ((configured_nanousd IS NOT NULL) = (act = 'set'))
 ) STRICT;
 
 -- What was learned and is worth keeping over a restart, as JSON.

@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from claudeflow.twin.models import Model
+from claudeflow.twin.models import Model, find_model
+
+SEARCH_NANOUSD = 10_000_000
+PRICED_KINDS = ("input", "write_5m", "write_1h", "read", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,18 @@ ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """Whose call it was, and how it was served. `priced_at_epoch_s`: when the price was fixed."""
+
+    api_key_id: str
+    workspace_id: str
+    service_tier: str
+    speed: str
+    geo: str
+    priced_at_epoch_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceLine:
     """One billed call. `ending`: complete, interrupted (by the twin), or abandoned (the client went away)."""
 
@@ -133,9 +148,25 @@ class InvoiceLine:
     client_request_id: str | None
     model: str
     tokens: Tokens
+    searches: int
     cost_nanousd: int
     ending: str
     at_epoch_s: float
+    about: About
+
+
+def price_parts(line: InvoiceLine) -> dict[str, int]:
+    """The cost of one line by kind of token in nano-dollars; with its searches that is all of it."""
+    model, tokens = find_model(line.model), line.tokens
+    assert model is not None
+    cost = max(0, line.cost_nanousd - line.searches * SEARCH_NANOUSD)
+    price = price_of(model, tokens.prompt, line.about.priced_at_epoch_s, fast=line.about.speed == "fast")
+    full = {kind: getattr(tokens, kind) * getattr(price, kind) for kind in PRICED_KINDS}
+    whole = sum(full.values())
+    parts = {kind: part * cost // whole if whole else 0 for kind, part in full.items()}
+    largest = max(parts, key=parts.__getitem__)
+    parts[largest] += cost - sum(parts.values())
+    return parts
 
 
 class Invoice:

@@ -37,10 +37,24 @@ class CachePlan:
         return self.tokens.prompt - self.tokens.read
 
 
+@dataclass(frozen=True, slots=True)
+class CacheWrite:
+    """One prefix written by one request, which arrived at `at_s`.
+
+    `was_live`: another request had written it and it had not expired, so that this one paid for nothing.
+    """
+
+    prefix: str
+    at_s: float
+    ttl_s: int
+    was_live: bool
+
+
 class PromptCache:
     """The prefixes of all models of one organisation. Model and workspace are part of a prefix's hash."""
 
     def __init__(self) -> None:
+        self.written: list[CacheWrite] = []
         self._entries: dict[bytes, _Entry] = {}
         self._begun = 0
 
@@ -75,6 +89,8 @@ class PromptCache:
     def begin(self, plan: CachePlan) -> None:
         """The response begins: what the request wrote is readable from now on."""
         for key, ttl_s in plan.writes:
+            was_live = self._live(key, plan.started_at) is not None
+            self.written.append(CacheWrite(key.hex(), plan.started_at, ttl_s, was_live))
             self._entries[key] = _Entry(ttl_s, plan.started_at + ttl_s)
         self._begun += 1
         if self._begun % _PURGE_EVERY == 0:

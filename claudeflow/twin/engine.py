@@ -7,9 +7,12 @@ from itertools import count
 from typing import Any
 
 from claudeflow.twin import catalogue
+from claudeflow.twin.admin import ADMIN_KEY_BEGINS, Reports
+from claudeflow.twin.admin import PREFIX as ADMIN_PREFIX
 from claudeflow.twin.agenda import Agenda, PunctualClock
 from claudeflow.twin.billing import Invoice
 from claudeflow.twin.bodies import EventStream, stream_pieces
+from claudeflow.twin.cache import CacheWrite
 from claudeflow.twin.chance import Chance
 from claudeflow.twin.changes import Change
 from claudeflow.twin.clock import Clock, LoopClock
@@ -25,6 +28,7 @@ from claudeflow.twin.request import (
     MessageRequest,
     check_prompt,
     read_body,
+    read_key,
     read_model,
     read_request,
     read_version,
@@ -77,6 +81,10 @@ class Twin:
         """A line for each message call that has ended."""
         return self._organization.recorder.lines
 
+    def cache_writes(self) -> list[CacheWrite]:
+        """Every prefix that was written so far. Times are the clock's monotonic seconds."""
+        return self._organization.cache_writes
+
     def meters(self) -> Meters:
         """What was granted, used and refused until now, in each pool."""
         return self._organization.meters(self._now_or_last())
@@ -85,7 +93,8 @@ class Twin:
         """Counters, and the meters of the pools that somebody used."""
         organization = self._organization
         meters = organization.meters(self._now_or_last())
-        return organization.recorder.snapshot(organization.invoice.total_nanousd, meters)
+        writes = organization.cache_writes
+        return organization.recorder.snapshot(organization.invoice.total_nanousd, meters, writes)
 
     def replace_faults(self, faults: tuple[Fault, ...]) -> None:
         """Put another fault script in force; its time and its calls count from now."""
@@ -127,18 +136,19 @@ class Twin:
             return handler
         if call.method == "GET" and call.path.startswith(f"{_MODELS_PATH}/"):
             return self._model
+        if call.method == "GET" and call.path.startswith(ADMIN_PREFIX):
+            return self._report
         if any(path == call.path for _, path in self._handlers):
             raise ApiError(405, "Method Not Allowed")
         raise ApiError(404, "Not Found")
 
     def _authorize(self, call: HttpCall) -> None:
-        key = call.headers.get("x-api-key")
-        if key is None:
-            scheme, _, token = call.headers.get("authorization", "").partition(" ")
-            key = token if scheme.lower() == "bearer" else None
+        key, settings = read_key(call.headers), self.settings
         if not key:
             raise ApiError(401, "x-api-key header is required")
-        if self.settings.keys and key not in self.settings.keys:
+        admin = call.path.startswith(ADMIN_PREFIX)
+        accepted = settings.admin_keys if admin else settings.keys
+        if key.startswith(ADMIN_KEY_BEGINS) is not admin or (accepted and key not in accepted):
             raise ApiError(401, "invalid x-api-key")
 
     async def _messages(self, call: HttpCall, visit: Visit) -> HttpAnswer:
@@ -232,6 +242,11 @@ class Twin:
     async def _model(self, call: HttpCall, visit: Visit) -> HttpAnswer:
         read_version(call.headers)
         return self._envelope.json(catalogue.entry(call.path.removeprefix(f"{_MODELS_PATH}/")), visit)
+
+    async def _report(self, call: HttpCall, visit: Visit) -> HttpAnswer:
+        read_version(call.headers)
+        reports = Reports(self.settings, self._organization.invoice.lines, visit.epoch_s)
+        return self._envelope.json(reports.answer(call.path, call.query, call.headers), visit)
 
     def _install(self, faults: tuple[Fault, ...], since: float | None) -> None:
         self._script = FaultScript(faults, self.settings.seed, since)

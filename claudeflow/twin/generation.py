@@ -9,17 +9,20 @@ from claudeflow.twin.billing import (
     ABANDONED,
     COMPLETE,
     INTERRUPTED,
+    SEARCH_NANOUSD,
+    About,
     Invoice,
     InvoiceLine,
     Tokens,
     cost_nanousd,
 )
 from claudeflow.twin.cache import CachePlan, PromptCache
+from claudeflow.twin.diagnostics import Diagnosis
 from claudeflow.twin.faults import Mishap
 from claudeflow.twin.headers import Gauges
 from claudeflow.twin.pool import Pool
 from claudeflow.twin.replies import Reply
-from claudeflow.twin.request import MessageRequest
+from claudeflow.twin.request import DEFAULT_WORKSPACE, MessageRequest
 from claudeflow.twin.stats import CallLine, Recorder
 from claudeflow.twin.wire import Visit
 
@@ -61,6 +64,7 @@ class Order:
     estimated_input: int
     pace: Pace
     mishap: Mishap
+    diagnosis: Diagnosis | None = None
 
     @property
     def tokens_to_generate(self) -> int:
@@ -199,10 +203,23 @@ class Generation:
                 client_request_id=request.client_request_id,
                 model=request.model.id,
                 tokens=tokens,
+                searches=self.order.reply.server_tools.searches,
                 cost_nanousd=self._cost(tokens, visit.epoch_s),
                 ending=ending,
                 at_epoch_s=now + visit.offset_s,
+                about=self._about(),
             )
+        )
+
+    def _about(self) -> About:
+        request = self.order.request
+        return About(
+            api_key_id=request.api_key_id,
+            workspace_id=request.workspace or DEFAULT_WORKSPACE,
+            service_tier="priority" if self.priority else "standard",
+            speed="fast" if request.fast else "standard",
+            geo=request.geo,
+            priced_at_epoch_s=self.order.visit.epoch_s,
         )
 
     def _cost(self, tokens: Tokens, epoch_s: float) -> int:
@@ -210,4 +227,5 @@ class Generation:
         if category is not None and category not in _BILLED_REFUSALS:
             return 0
         request = self.order.request
-        return cost_nanousd(request.model, tokens, epoch_s, fast=request.fast, geo_us=request.geo == "us")
+        said = cost_nanousd(request.model, tokens, epoch_s, fast=request.fast, geo_us=request.geo == "us")
+        return said + self.order.reply.server_tools.searches * SEARCH_NANOUSD

@@ -35,15 +35,17 @@ def message_json(generation: Generation, *, complete: bool) -> dict[str, Any]:
     usage = usage_json(generation, reply.tokens if complete else min(1, reply.tokens))
     if complete:
         usage["output_tokens_details"] = {"thinking_tokens": reply.thinking_tokens}
+        usage |= _server_tool_use(reply)
     return {
         "model": order.request.model.id,
-        "id": "msg_" + order.visit.request_id.removeprefix("req_"),
+        "id": order.visit.message_id,
         "type": "message",
         "role": "assistant",
         "content": list(reply.blocks) if complete else [],
         "stop_reason": reply.stop_reason if complete else None,
         "stop_sequence": reply.stop_sequence if complete else None,
         "stop_details": stop_details(reply) if complete else None,
+        "diagnostics": order.diagnosis,
         "usage": usage,
     }
 
@@ -73,4 +75,13 @@ def final_usage(generation: Generation) -> dict[str, Any]:
         "cache_read_input_tokens": tokens.read,
         "output_tokens": reply.tokens,
         "output_tokens_details": {"thinking_tokens": reply.thinking_tokens},
+        **_server_tool_use(reply),
     }
+
+
+def _server_tool_use(reply: Reply) -> dict[str, Any]:
+    """What was searched and fetched; messages without either do not speak of it."""
+    used = reply.server_tools
+    if not used.searches and not used.fetches:
+        return {}
+    return {"server_tool_use": {"web_search_requests": used.searches, "web_fetch_requests": used.fetches}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from claudeflow.twin.agenda import Agenda
@@ -9,6 +10,7 @@ from claudeflow.twin.billing import Invoice
 from claudeflow.twin.cache import CachePlan, PromptCache
 from claudeflow.twin.chance import Chance
 from claudeflow.twin.changes import Change
+from claudeflow.twin.diagnostics import Fingerprints
 from claudeflow.twin.errors import ApiError
 from claudeflow.twin.fault_answers import fault_error
 from claudeflow.twin.faults import Fault, Mishap
@@ -20,7 +22,7 @@ from claudeflow.twin.models import Model
 from claudeflow.twin.pool import Pool
 from claudeflow.twin.pools import Pools
 from claudeflow.twin.prefix import Prefix
-from claudeflow.twin.replies import Reply, answer, chance_of, refusal
+from claudeflow.twin.replies import Reply, answer, chance_of, refusal, server_tools
 from claudeflow.twin.request import MessageRequest
 from claudeflow.twin.settings import TwinSettings
 from claudeflow.twin.stats import Recorder
@@ -41,13 +43,19 @@ class Organization:
         self.pools = Pools(settings, agenda, now)
         self._settings = settings
         self._cache = PromptCache()
+        self.cache_writes = self._cache.written
+        self._fingerprints = Fingerprints()
         self._books = Books(self._cache, self.invoice, self.recorder, agenda)
         self._counting = Allowance(REQUESTS, COUNT_TOKENS_RPM[settings.tier], None, now)
         for change in settings.changes:
             agenda.at(now + change.at_s, partial(self.change, change))
 
     def admit(self, request: MessageRequest, prefix: Prefix, visit: Visit, fate: Mishap) -> Generation:
-        """Charge one request and its input. Raises ApiError: 429 when a limit or the spend cap is reached."""
+        """Charge one request and its input.
+
+        Raises ApiError: 429 when a limit or the spend cap is reached, 400 for malformed diagnostics.
+        """
+        diagnosis = self._fingerprints.diagnose(request, visit.message_id)
         pool = self.pool(request.model, fast=request.fast)
         self._check_spending(pool)
         self.count_early(pool, visit.now)
@@ -61,7 +69,8 @@ class Organization:
             raise LimitReached(refused, self._settings, request.model, gauges)
         reply = self._reply(request, chance, fate)
         pace = self._pace(chance, fate.latency_factor)
-        return Generation(Order(visit, request, reply, plan, pool, estimate, pace, fate), self._books)
+        order = Order(visit, request, reply, plan, pool, estimate, pace, fate, diagnosis)
+        return Generation(order, self._books)
 
     def admit_count(self, now: float) -> None:
         """Charge one token count, which has limits of its own. Raises ApiError (429)."""
@@ -112,7 +121,8 @@ class Organization:
     def _reply(self, request: MessageRequest, chance: Chance, fate: Mishap) -> Reply:
         if fate.body is not None and fate.body.kind == "refusal":
             return refusal(fate.body.category)
-        return answer(request, chance, self._settings.reply_tokens, self._settings.reply_sigma)
+        said = answer(request, chance, self._settings.reply_tokens, self._settings.reply_sigma)
+        return replace(said, server_tools=server_tools(request)) if request.body.get("tools") else said
 
     def _pace(self, chance: Chance, factor: float) -> Pace:
         settings = self._settings

@@ -67,14 +67,15 @@ def read_prefix(body: dict[str, Any], model: Model, workspace: str) -> Prefix:
 def _blocks(body: dict[str, Any]) -> Iterator[_Block]:
     for tool in body.get("tools") or ():
         yield _Block(tool, "tools", 0)
-    for content in _as_list(body.get("system") or ()):
+    for content in as_list(body.get("system") or ()):
         yield _Block(content, "system", 0)
     for turn, message in enumerate(body["messages"]):
-        for content in _as_list(message["content"]):
+        for content in as_list(message["content"]):
             yield _Block(content, message["role"], turn)
 
 
-def _as_list(content: Any) -> Any:
+def as_list(content: Any) -> Any:
+    """Blocks, be they given as blocks or as one text."""
     return (content,) if isinstance(content, str) else content
 
 
@@ -147,7 +148,7 @@ def _hashes(body: dict[str, Any], blocks: list[_Block], model: Model, workspace:
         if section == "system" and block.section not in ("tools", "system"):
             chain.update(orjson.dumps(["messages", *_message_marks(body, blocks, model)]))
             section = "messages"
-        chain.update(orjson.dumps([block.section, block.turn, _without_marker(block.content)]))
+        chain.update(orjson.dumps([block.section, block.turn, without_marker(block.content)]))
         hashes.append(chain.digest())
     return tuple(hashes)
 
@@ -158,7 +159,8 @@ def _message_marks(body: dict[str, Any], blocks: list[_Block], model: Model) -> 
     return [body.get("tool_choice"), body.get("thinking"), effort, images]
 
 
-def _without_marker(content: Any) -> Any:
+def without_marker(content: Any) -> Any:
+    """A block as the cache compares it: with or without a breakpoint it is the same."""
     if isinstance(content, str):
         return {"type": "text", "text": content}
     if "cache_control" in content:

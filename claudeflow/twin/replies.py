@@ -20,7 +20,15 @@ _THINKING_SHARE = 0.3
 _ORDER_BEGINS = "[[answer "
 _ORDER = re.compile(r"\[\[answer ([1-9]\d{0,8}) tokens?\]\]")
 _WORD = re.compile(r"[^\W_][\w'-]*")
-_NOT_PART_OF_THE_QUESTION = frozenset({"stream", "metadata", "cache_control", "service_tier"})
+_NOT_PART_OF_THE_QUESTION = frozenset({"stream", "metadata", "cache_control", "service_tier", "diagnostics"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTools:
+    """How often the API ran its own tools for a message. Searches are billed one by one."""
+
+    searches: int = 0
+    fetches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class Reply:
     thinking_tokens: int = 0
     stop_sequence: str | None = None
     refusal_category: str | None = None
+    server_tools: ServerTools = ServerTools()
 
 
 def chance_of(request: MessageRequest, seed: int) -> Chance:
@@ -71,6 +80,18 @@ def answer(request: MessageRequest, chance: Chance, median_tokens: int, sigma: f
 def refusal(category: str) -> Reply:
     """The reply of a model that declines before it says anything."""
     return Reply((), "refusal", 0, refusal_category=category)
+
+
+def server_tools(request: MessageRequest) -> ServerTools:
+    """Searches and fetches before the answer: as many as each tool may have, one if nothing is said."""
+    if request.max_tokens == 0:
+        return ServerTools()
+    uses = {"web_search_": 0, "web_fetch_": 0}
+    for tool in request.body.get("tools") or ():
+        for kind in uses:
+            if str(tool.get("type")).startswith(kind):
+                uses[kind] += tool.get("max_uses") or 1
+    return ServerTools(uses["web_search_"], uses["web_fetch_"])
 
 
 def last_user_text(body: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -11,6 +13,7 @@ import orjson
 from claudeflow.twin.errors import ApiError
 from claudeflow.twin.models import Model, find_model
 
+DEFAULT_WORKSPACE = "wrkspc_default"
 VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _NO_SAMPLING_SINCE = "2026-10-21"
@@ -34,6 +37,7 @@ class MessageRequest:
     forced_tool: str | None
     takes_priority: bool
     workspace: str
+    api_key_id: str
     client_request_id: str | None
 
 
@@ -80,11 +84,24 @@ def read_request(body: dict[str, Any], headers: Mapping[str, str]) -> MessageReq
         forced_tool=_read_forced_tool(body, model),
         takes_priority=_read_service_tier(body) and model.takes_priority,
         workspace=headers.get("anthropic-workspace-id", ""),
+        api_key_id=api_key_id(read_key(headers)),
         client_request_id=headers.get("x-client-request-id"),
     )
     if max_tokens == 0:
         _check_prewarm(request)
     return request
+
+
+def read_key(headers: Mapping[str, str]) -> str:
+    """The key that a request carries, "" for none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
+
+
+@lru_cache(maxsize=256)
+def api_key_id(key: str) -> str:
+    """The id by which reports tell keys apart; it says nothing about the key."""
+    return "apikey_" + blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def read_version(headers: Mapping[str, str]) -> str:

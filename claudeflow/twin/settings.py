@@ -48,7 +48,10 @@ class TwinSettings:
     - `latency_sigma`, `reply_sigma`: spread of the log-normal distributions
     - `reply_tokens`: median length of an answer in prose
     - `tokens_per_event`: tokens in one event of a stream; a stream that takes time has a timer for each
-    - `keys`: accepted API keys; empty accepts any
+    - `keys`, `admin_keys`: accepted API keys, and those of the Admin API; empty accepts any
+    - `report_delay_s`: how long after its end a call appears in usage and cost reports
+    - `report_lost_share`: the share of calls that reports miss
+    - `analytics`: whether the organisation has the recommended reports, or the legacy ones alone
     - `faults`, `consumers`, `changes`: the sections of a script; times count from the twin's start
     - `epoch_s`: the date at which the twin's clock starts; None is the machine's
     """
@@ -80,6 +83,10 @@ class TwinSettings:
     tokens_per_event: int = 12
     seed: int = 0
     keys: tuple[str, ...] = ()
+    admin_keys: tuple[str, ...] = ()
+    report_delay_s: float = 300.0
+    report_lost_share: float = 0.0
+    analytics: bool = True
     faults: tuple[Fault, ...] = ()
     consumers: tuple[Consumer, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -97,7 +104,14 @@ class TwinSettings:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value}")
-        for name in ("ttft_s", "tokens_per_s", "latency_sigma", "reply_sigma"):
+        for name in (
+            "ttft_s",
+            "tokens_per_s",
+            "latency_sigma",
+            "reply_sigma",
+            "report_delay_s",
+            "report_lost_share",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be below 0, got {getattr(self, name)}")
         for name in ("reply_tokens", "tokens_per_event", "ping_interval_s", "ramp_growth"):
@@ -151,7 +165,8 @@ def settings_from_json(document: dict[str, Any]) -> TwinSettings:
     if unknown:
         raise ValueError(f"unknown setting {unknown[0]!r}; allowed: {', '.join(sorted(known))}")
     values = dict(document)
-    values["keys"] = tuple(values.get("keys", ()))
+    for name in ("keys", "admin_keys"):
+        values[name] = tuple(values.get(name, ()))
     for section, parse in _SECTIONS.items():
         values[section] = parse(values.get(section, []))
     return TwinSettings(**values)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from claudeflow.twin.cache import CacheWrite
 from claudeflow.twin.meters import Meters, PoolMeters
 
 _BURST_WINDOW_S = 0.1
@@ -29,7 +31,8 @@ class CallLine:
 class Stats:
     """A snapshot, `at_s` seconds from the start; of pools, only those that somebody used.
 
-    `early_calls` arrived although a pool's `retry-after` had not passed yet.
+    `early_calls` arrived although a pool's `retry-after` had not passed yet. `needless_cache_writes`
+    are those of prefixes that were in the cache already, by a request that arrived before.
     """
 
     at_s: float
@@ -41,6 +44,8 @@ class Stats:
     in_flight_max: int
     total_nanousd: int
     pools: dict[str, PoolMeters]
+    cache_writes: int = 0
+    needless_cache_writes: int = 0
 
 
 class Recorder:
@@ -82,7 +87,7 @@ class Recorder:
         self.by_status[line.status] += 1
         self.lines.append(line)
 
-    def snapshot(self, total_nanousd: int, meters: Meters) -> Stats:
+    def snapshot(self, total_nanousd: int, meters: Meters, writes: Sequence[CacheWrite]) -> Stats:
         """The counters as a value."""
         return Stats(
             at_s=meters.at_s,
@@ -94,6 +99,8 @@ class Recorder:
             in_flight_max=self.in_flight_max,
             total_nanousd=total_nanousd,
             pools={name: pool for name, pool in meters.pools.items() if _was_used(pool)},
+            cache_writes=len(writes),
+            needless_cache_writes=sum(write.was_live for write in writes),
         )
 
 

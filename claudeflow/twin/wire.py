@@ -51,3 +51,8 @@ class Visit:
     def epoch_s(self) -> float:
         """When the call arrived, in seconds since 1970."""
         return self.now + self.offset_s
+
+    @property
+    def message_id(self) -> str:
+        """The id of the message that answers the call."""
+        return "msg_" + self.request_id.removeprefix("req_")

@@ -52,7 +52,8 @@ class Tap(httpx2.AsyncBaseTransport):
 
 
 async def test_a_prompt_is_sent_with_its_stable_part_cached(tmp_path: Path) -> None:
-    write_prompt(tmp_path, "You sort tickets.")
+    stable = "You sort tickets. " * 200
+    write_prompt(tmp_path, stable)
     config = a_config(tmp_path, prompts=PromptSettings(str(tmp_path / "prompts")))
     async with opened(tmp_path, config=config) as bench:
         tap = Tap(TwinTransport(bench.twin))
@@ -60,9 +61,7 @@ async def test_a_prompt_is_sent_with_its_stable_part_cached(tmp_path: Path) -> N
         [job] = await bench.run(a_ticket("VPN is down"))
         assert (job.state, job.lane, job.workflow) == (JobState.SUCCEEDED, "interactive", "triage")
         [body] = tap.bodies
-        assert body["system"] == [
-            {"type": "text", "text": "You sort tickets.", "cache_control": {"type": "ephemeral"}}
-        ]
+        assert body["system"] == [{"type": "text", "text": stable, "cache_control": {"type": "ephemeral"}}]
         assert "VPN is down" in json.dumps(body["messages"])
 
 

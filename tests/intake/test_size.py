@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from claudeflow.domain.usage import Terms
 from claudeflow.intake.size import (
     IMAGE_TOKENS,
     LARGEST_WINDOW_TOKENS,
+    SEARCHES_WITHOUT_MAX_USES,
     TOOL_PROMPT_TOKENS,
     most_input_tokens,
+    most_of,
 )
 
 
@@ -28,7 +31,9 @@ def test_text_counts_a_token_a_byte_at_most() -> None:
 
 def test_an_image_counts_more_than_its_bytes_may_say() -> None:
     image = {"type": "image", "source": {"type": "base64", "data": "AAAA"}}
-    assert most_input_tokens(a_body(TEXT, image, image), 500) == 500 + 2 * IMAGE_TOKENS
+    assert most_input_tokens(a_body(TEXT, image, image), 500) == 500 - 2 * len("AAAA") + 2 * IMAGE_TOKENS
+    large = {"type": "image", "source": {"type": "base64", "data": "A" * 400_000}}
+    assert most_input_tokens(a_body(large), 400_100) == 100 + IMAGE_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -50,3 +55,39 @@ def test_tools_add_their_instructions_and_server_tools_can_fill_the_window() -> 
     search = {"type": "web_search_20260209", "name": "web_search"}
     assert most_input_tokens(a_body(TEXT, tools=[own]), 500) == 500 + TOOL_PROMPT_TOKENS
     assert most_input_tokens(a_body(TEXT, tools=[own, search]), 500) == LARGEST_WINDOW_TOKENS
+    bash = {"type": "bash_20250124", "name": "bash"}
+    assert most_input_tokens(a_body(TEXT, tools=[own, bash]), 500) == 500 + 2 * TOOL_PROMPT_TOKENS
+
+
+def test_web_searches_are_bounded_by_max_uses() -> None:
+    fetch = {"type": "web_fetch_20260209", "name": "web_fetch"}
+    search = {"type": "web_search_20260209", "name": "web_search"}
+    own = {"name": "look", "input_schema": {"type": "object"}}
+    assert most_of(a_body(TEXT, tools=[own, fetch]), 500).web_searches == 0
+    assert most_of(a_body(TEXT, tools=[own, {**search, "max_uses": 3}]), 500).web_searches == 3
+    assert most_of(a_body(TEXT, tools=[search]), 500).web_searches == SEARCHES_WITHOUT_MAX_USES
+
+
+MARKER = {"type": "ephemeral"}
+MARKER_1H = {"type": "ephemeral", "ttl": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("body", "terms"),
+    [
+        (a_body(TEXT), 0),
+        (a_body(TEXT, speed="fast"), Terms.FAST),
+        (a_body(TEXT, speed="standard"), 0),
+        (a_body(TEXT, inference_geo="global"), Terms.ANYWHERE),
+        (a_body(TEXT, inference_geo="us"), 0),
+        (a_body({**TEXT, "cache_control": MARKER}), Terms.MARKS_5M),
+        (a_body(TEXT, cache_control=MARKER_1H), Terms.MARKS_1H),
+        (a_body(TEXT, system=[{**TEXT, "cache_control": MARKER_1H}]), Terms.MARKS_1H),
+        (a_body(TEXT, tools=[{"name": "look", "cache_control": MARKER}]), Terms.MARKS_5M),
+        (a_body({"type": "tool_result", "content": [{**TEXT, "cache_control": MARKER}]}), Terms.MARKS_5M),
+        (a_body(TEXT, tools=[{"type": "code_execution_20250825", "name": "code"}]), Terms.SERVER_TOOLS),
+        (a_body(TEXT, mcp_servers=[{"name": "x"}]), Terms.SERVER_TOOLS),
+    ],
+)
+def test_what_decides_the_prices_of_a_call_is_seen(body: dict[str, Any], terms: int) -> None:
+    assert most_of(body, 500).terms == terms

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
+from claudeflow.domain.budget import BudgetAct, BudgetChange
+from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause
 from claudeflow.domain.job import JobError, JobId, JobState
 from claudeflow.domain.usage import Usage
@@ -75,4 +78,20 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.OwnTrouble("upkeep", "the store could not be written: disk I/O error"),
     ev.KeyChanged("/etc/claudeflow/key"),
     ev.JobMoved(JobId(7), "bulk", "standard", 3),
+    ev.BooksCompared(0, 86_400_000, 3, 1),
+    ev.BooksDrifted("2026-11-22", "claude-haiku-5-5", "standard", "output_tokens", 500, 700),
+    cache.CacheMissed("triage", "claude-haiku-5-5", "aaaa", None, None, 5_000, 9, "msg_1"),
+    cache.CacheMissExplained(
+        "triage", "claude-haiku-5-5", "aaaa", None, None, 9, "system_changed", 5_000, "claudeflow lint"
+    ),
+    cache.CacheShareFell("triage", "triage", "0aaa", "0bbb", 0.9, 0.2, 20, "claudeflow lint"),
+    cache.PrefixChurned("triage", None, 19, 20, "claudeflow lint"),
+    ev.PromptsReloaded("/etc/claudeflow/prompts", ("triage 1a2b -> 3c4d",)),
+    ev.PromptsRefused("/etc/claudeflow/prompts", "1 mistake(s)\n  triage/user.md: missing"),
+    ev.PromptLeaks("triage", "ticket", 2, "system.md:3:14"),
+    BudgetThreshold("team", "all", "slow", 0.8, False, 0.81, 405, None, 500, 1_800_000),
+    BudgetEased("team", "slow at 80 %", "the limit was raised"),
+    BudgetChanged(
+        BudgetChange(1, "team", BudgetAct.SET, "quarter end", "alice", 600, configured_nanousd=500)
+    ),
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import pytest
 
+from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause
 from claudeflow.domain.job import JobId, JobState
@@ -89,6 +90,10 @@ def test_an_error_is_logged_by_type_code_and_status() -> None:
         (ev.ConfigReloaded("a"), "info"),
         (ev.KeyChanged("a"), "info"),
         (ev.JobMoved(JobId(7), "bulk", "standard", 0), "info"),
+        (cache.CacheShareFell("w", None, None, "v", 0.9, 0.2, 20, "x"), "warning"),
+        (cache.PrefixChurned("w", None, 40, 50, "x"), "warning"),
+        (cache.CacheMissExplained("w", "m", "p", None, None, 1, "none", None, "x"), "notice"),
+        (cache.CacheMissed("w", "m", "p", None, None, 1, 1, None), "info"),
         (ONE_OF_EACH[12], "info"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,

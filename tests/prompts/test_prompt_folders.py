@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,24 +9,7 @@ import pytest
 from claudeflow.domain.errors import PromptError
 from claudeflow.domain.prompt import PromptTemplate
 from claudeflow.prompts import load_prompts
-
-Files = Mapping[str, str | bytes | None]
-
-FILES = {
-    "prompt.toml": 'model = "claude-haiku-5-5"\nmax_tokens = 100\n',
-    "system.md": "You sort letters.\n",
-    "user.md": "Sort {{ letters }}.\n",
-}
-
-
-def a_prompt(root: Path, changed: Files | None = None, name: str = "sorter") -> Path:
-    """Write a good prompt folder, with some files changed, or left out where the content is None."""
-    folder = root / name
-    folder.mkdir(parents=True)
-    for file, content in {**FILES, **(changed or {})}.items():
-        if content is not None:
-            (folder / file).write_bytes(content.encode() if isinstance(content, str) else content)
-    return folder
+from tests.prompts.folders import FILES, Files, a_prompt
 
 
 def loaded(root: Path) -> PromptTemplate:
@@ -110,7 +92,7 @@ GOOD_TOML = FILES["prompt.toml"]
         pytest.param(
             {"prompt.toml": 'modle = "m"\nmax_tokens = 1'},
             "sorter/prompt.toml: modle: unknown key, found 'm'; "
-            "allowed: model, max_tokens, effort, lane, workflow",
+            "allowed: model, max_tokens, effort, lane, fallback, workflow, lint",
             id="unknown key",
         ),
         pytest.param(

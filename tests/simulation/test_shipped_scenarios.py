@@ -30,6 +30,7 @@ def test_the_scenarios_that_the_documentation_promises_are_there() -> None:
         "noisy-neighbour",
         "overload-529",
         "shutdown-week",
+        "story-month",
         "tier-change",
         "trace-replay",
         "tuesday-10-17",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -48,10 +49,10 @@ def row(raw: sqlite3.Connection, job_id: int) -> object:
 @pytest.mark.parametrize("fate", FATES, ids=str)
 def test_a_late_result_under_an_old_lease_is_dropped(raw: sqlite3.Connection, fate: Finish | Requeue) -> None:
     old, new = taken_over(raw)
-    before = row(raw, old.id)
-    end = answered() if fate is SUCCESS else failed()
+    before = job(raw, old.id)
+    end = answered(cost_nanousd=70) if fate is SUCCESS else failed(cost_nanousd=70)
     assert not record(raw, old, end, fate, NOW_MS)
-    assert row(raw, old.id) == before
+    assert job(raw, old.id) == replace(before, cost_nanousd=70)
     assert record(raw, new, answered(b'"new"'), SUCCESS, NOW_MS)
     assert answer(raw, old.id) == b'"new"'
 
@@ -63,7 +64,7 @@ def test_the_call_of_a_dropped_result_is_booked_and_no_longer_unknown(raw: sqlit
     record(raw, new, answered(cost_nanousd=30), SUCCESS, NOW_MS)
     books = spend(raw)
     assert (books.settled_nanousd, books.calls, books.unknown_calls) == (100, 2, 0)
-    assert job(raw, old.id).cost_nanousd == 30
+    assert job(raw, old.id).cost_nanousd == 100
 
 
 def test_a_late_result_that_is_large_leaves_no_blob_behind(raw: sqlite3.Connection) -> None:

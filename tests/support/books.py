@@ -52,8 +52,47 @@ def settled_nanousd(store: Path) -> int:
     return sum(call.cost_nanousd or 0 for call in calls_of(store))
 
 
+_KEPT = "workflow, lane, model, prompt_name, prompt_version, service_tier, speed, inference_geo, kind"
+_TOKENS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output", "thinking")
+_SUMMED = (
+    *(f"{kind}_tokens" for kind in _TOKENS),
+    *("web_searches", "web_fetches"),
+    *(f"{which}_nanousd" for which in ("cost", "uncached", "unbatched", "plain")),
+)
+_HOURS = f"""
+SELECT opened_ms / 3600000 * 3600000, workflow, lane, model, ifnull(prompt_name, ''),
+       ifnull(prompt_version, ''),
+       iif(state = 'settled', service_tier, 'standard'), iif(state = 'settled', speed, 'standard'),
+       iif(state = 'settled', ifnull(inference_geo, ''), ''), kind,
+       sum(state = 'settled'), sum(state = 'unknown'), sum(iif(state = 'unknown', reserved_nanousd, 0)),
+       sum(state = 'settled' AND split_known = 0), {", ".join(f"ifnull(sum({name}), 0)" for name in _SUMMED)}
+FROM calls WHERE state <> 'open' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+"""
+_BOOKED = f"""
+SELECT hour_ms, {_KEPT}, calls, unknown_calls, unknown_bound_nanousd, unsplit_calls, {", ".join(_SUMMED)}
+FROM usage_hours WHERE calls > 0 OR unknown_calls > 0
+"""
+
+
+def contradictions(raw: sqlite3.Connection) -> list[str]:
+    """Where the books contradict themselves: hours sum up calls, jobs attempts, attempts cost as calls."""
+    hours, booked = set(raw.execute(_HOURS).fetchall()), set(raw.execute(_BOOKED).fetchall())
+    wrong = [f"the calls say {row}" for row in hours - booked]
+    wrong += [f"the hours say {row}" for row in booked - hours]
+    emptied = "SELECT hour_ms FROM usage_hours WHERE calls + unknown_calls = 0 AND unknown_bound_nanousd <> 0"
+    wrong += [f"a bound without a call is left in hour {hour}" for (hour,) in raw.execute(emptied)]
+    jobs = """SELECT j.id FROM jobs AS j WHERE j.cost_nanousd <>
+              (SELECT ifnull(sum(a.cost_nanousd), 0) FROM attempts AS a WHERE a.job_id = j.id)"""
+    wrong += [f"job {job} does not cost what its attempts cost" for (job,) in raw.execute(jobs)]
+    attempts = """SELECT a.job_id FROM attempts AS a JOIN calls AS c ON c.id = a.call_id
+                  WHERE a.cost_nanousd <> ifnull(c.cost_nanousd, 0)"""
+    return wrong + [f"an attempt at job {job} does not cost as its call" for (job,) in raw.execute(attempts)]
+
+
 def disagreements(store: Path, invoice: Mapping[str, int]) -> list[str]:
-    """How the books differ from an invoice (request id → nano-dollars); empty when they agree.
+    """How the books differ from an invoice (request id → nano-dollars), or contradict themselves.
+
+    Empty when all agrees.
 
     Each settled call must stand on the invoice with its very sum, or cost nothing. Each other line of
     the invoice must have a call of its own whose end is not known and whose reservation covers it.
@@ -74,4 +113,6 @@ def disagreements(store: Path, invoice: Mapping[str, int]) -> list[str]:
         )
     # Pairing the dearest with the dearest finds a cover for every line whenever there is one.
     pairs = zip(unbooked, bounds, strict=False)
+    with reading(store) as raw:
+        wrong += contradictions(raw)
     return wrong + [f"{cost} was billed, at most {bound} reserved" for cost, bound in pairs if cost > bound]

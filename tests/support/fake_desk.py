@@ -11,8 +11,12 @@ from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob, may_become
 from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
+from tests.support.fake_books import FakeBooksDesk
+from tests.support.fake_cache import FakeCacheDesk
+from tests.support.fake_budgets import FakeBudgetDesk
 from tests.support.fake_holds import FakeHoldDesk
 from tests.support.fake_queue import FakeQueueDesk
+from tests.support.fake_reconcile import FakeReconcileDesk
 
 
 class FakeDesk:
@@ -32,7 +36,11 @@ class FakeDesk:
         self.waiting = asyncio.Event()
         self.phase = "running"
         self.holds = FakeHoldDesk(catalog, now_ms)
+        self.budgets = FakeBudgetDesk()
         self.queue = FakeQueueDesk(self._records)
+        self.reconciliation = FakeReconcileDesk()
+        self.books = FakeBooksDesk()
+        self.cache = FakeCacheDesk()
 
     @property
     def catalog(self) -> Catalog:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,10 @@ from claudeflow.cli.exits import Exit
 from claudeflow.cli.job_text import dump
 from claudeflow.cli.problems import Failure
 from claudeflow.domain.money import NANO, usd
+
+if TYPE_CHECKING:
+    from claudeflow.domain.job import NewJob
+    from claudeflow.policy.money.pricing import PriceTable
 
 WORKFLOWS = ("ticket-triage", "helpdesk-routing")
 """Both on the cheapest model."""
@@ -90,8 +95,14 @@ def _priced(examples: Path, jobs: int, seed: int) -> tuple[list[Job], list[int]]
     now_ms = time.time_ns() // 1_000_000
     chosen = list(islice(_in_turn(morning(examples, max(330, 10 * jobs), seed)), jobs))
     parsed = [parse_job(dump(job), catalog, now_ms=now_ms, submitted_by=None) for job in chosen]
-    bounds = [prices.upper_bound(job.model, job.most_input_tokens, job.max_tokens, now_ms) for job in parsed]
-    return chosen, bounds
+    return chosen, [_most_nanousd(prices, job, now_ms) for job in parsed]
+
+
+def _most_nanousd(prices: PriceTable, job: NewJob, now_ms: int) -> int:
+    from claudeflow.policy.money.upper_bound import Asked, upper_bound
+
+    asked = Asked(job.most_input_tokens, job.max_tokens, job.most_web_searches, job.terms, "1h")
+    return upper_bound(prices, job.model, asked, now_ms)
 
 
 def _in_turn(arrivals: Iterable[Arrival]) -> Iterable[Job]:

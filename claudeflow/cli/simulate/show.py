@@ -25,6 +25,7 @@ from claudeflow.simulation.report.tables import (
     bucket_table,
     call_table,
     comparison_table,
+    cost_table,
     episode_table,
     job_table,
 )
@@ -89,6 +90,7 @@ def print_results(results: Sequence[Result]) -> None:
 def _tables(result: Result, moment: Callable[[float], str]) -> Iterator[Table]:
     yield job_table(result)
     yield call_table(result)
+    yield cost_table(result)
     yield bucket_table(result)
     if result.episodes:
         yield episode_table(result, moment)

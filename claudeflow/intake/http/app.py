@@ -15,10 +15,14 @@ from starlette.types import ASGIApp
 from claudeflow.domain.errors import IntakeError
 from claudeflow.intake.desk import Desk
 from claudeflow.intake.http.bodies import close_if_unread
+from claudeflow.intake.http.books_handlers import BooksHandlers
+from claudeflow.intake.http.budget_handlers import BudgetHandlers
+from claudeflow.intake.http.cache_handlers import CacheHandlers
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
 from claudeflow.intake.http.queue_handlers import QueueHandlers
+from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
 from claudeflow.intake.http.responses import problem_response
 from claudeflow.intake.mistakes import show
 
@@ -36,7 +40,11 @@ def log_trouble(error: Exception) -> None:
 def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = log_trouble) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
     handlers, holds = Handlers(desk, clock_ms), HoldHandlers(desk.holds, clock_ms)
-    queue = QueueHandlers(desk)
+    queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
+
+    books = BooksHandlers(desk.books, clock_ms)
+
+    budgets = BudgetHandlers(desk.budgets)
 
     def route(path: str, **by_method: Handler) -> Route:
         return Route(path, _answering(by_method, on_trouble), methods=list(by_method))
@@ -53,6 +61,14 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/holds/history", GET=holds.history),
             route("/v1/holds/{scope}", DELETE=holds.release),
             route("/v1/limits", GET=queue.limits),
+            route("/v1/reconcile", GET=reconcile.last, POST=reconcile.compare),
+            route("/v1/usage", GET=books.usage),
+            route("/v1/prices/check", GET=books.check_prices),
+            route("/v1/cache", GET=CacheHandlers(desk.cache).report),
+            route("/v1/budgets", GET=budgets.show),
+            route("/v1/budgets/history", GET=budgets.history),
+            route("/v1/budgets/{name}", PUT=budgets.set),
+            route("/v1/budgets/{name}/release", POST=budgets.release),
             route("/v1/status", GET=handlers.status),
             route("/-/healthy", GET=handlers.healthy),
             route("/-/ready", GET=handlers.ready),

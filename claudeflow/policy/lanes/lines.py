@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from claudeflow.domain.job import Candidate, JobId
+from claudeflow.policy.caching.paths import keys_of
 from claudeflow.policy.lanes.ranking import Ranking
 
 LONGEST_RUN = 16
@@ -55,9 +56,7 @@ class Lines:
         if candidate is None:
             return False
         self._aside.pop(job_id, None)
-        line = self._lines[candidate.prefix]
-        line.drop(job_id)
-        self._settle(candidate.prefix)
+        self._leave_line(candidate)
         return True
 
     def served(self, candidate: Candidate) -> None:
@@ -81,21 +80,27 @@ class Lines:
         assert job_id is not None
         return self._known[job_id]
 
+    def has_another(self, candidate: Candidate) -> bool:
+        """Whether another job of the same path is here."""
+        line = self._lines.get(candidate.prefix)
+        return line is not None and len(line) > (candidate.id in line)
+
     def park(self, prefix: str | None) -> None:
-        """The jobs of this prefix must wait."""
+        """The jobs of this path, or of any path with this hash, must wait."""
         self._parked.add(prefix)
-        self._order.drop(prefix)
+        for path in self._sharing(prefix):
+            self._order.drop(path)
 
     def free(self, prefix: str | None) -> None:
         """They need wait no more."""
         self._parked.discard(prefix)
-        self._settle(prefix)
+        for path in self._sharing(prefix):
+            self._settle(path)
 
     def set_aside(self, candidate: Candidate) -> None:
         """This one job must wait."""
         self._aside[candidate.id] = candidate
-        self._lines[candidate.prefix].drop(candidate.id)
-        self._settle(candidate.prefix)
+        self._leave_line(candidate)
 
     def let_in(self, job_id: JobId) -> None:
         """It need wait no more."""
@@ -111,6 +116,19 @@ class Lines:
             self.remove(job_id)
         return rank(ranked[how_many - 1]), dropped
 
+    def _leave_line(self, candidate: Candidate) -> None:
+        """A line of which every job is set aside is no line."""
+        line = self._lines.get(candidate.prefix)
+        if line is not None:
+            line.drop(candidate.id)
+            self._settle(candidate.prefix)
+
+    def _sharing(self, prefix: str | None) -> list[str | None]:
+        return [path for path in self._lines if path == prefix or prefix in keys_of(path)]
+
+    def _waits(self, path: str | None) -> bool:
+        return bool(self._parked) and (path in self._parked or not self._parked.isdisjoint(keys_of(path)))
+
     def _settle(self, prefix: str | None) -> None:
         """Put the line where its first job belongs."""
         line = self._lines.get(prefix)
@@ -119,5 +137,5 @@ class Lines:
         if ranked is None:
             self._lines.pop(prefix, None)
             self._order.drop(prefix)
-        elif prefix not in self._parked and self._order.rank_of(prefix) != ranked:
+        elif not self._waits(prefix) and self._order.rank_of(prefix) != ranked:
             self._order.place(prefix, ranked)

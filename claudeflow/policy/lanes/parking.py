@@ -30,6 +30,7 @@ class Block:
     """Why some jobs may not go now. `until` is when to look again; None: when something happens.
 
     `over_at` is when it will be over where that is known to be later; infinite: nobody knows.
+    `prefix` is the hash that is waited for, where only a part of the job's path is.
     """
 
     level: Level
@@ -37,6 +38,7 @@ class Block:
     why: str
     until: float | None = None
     over_at: float | None = None
+    prefix: str | None = None
 
     @property
     def ends_at(self) -> float | None:
@@ -56,8 +58,8 @@ class Spot(NamedTuple):
     job_id: JobId | None = None
 
 
-def spot_of(level: Level, candidate: Candidate) -> Spot:
-    """What a block at this level parks when a job meets it."""
+def spot_of(level: Level, candidate: Candidate, prefix: str | None = None) -> Spot:
+    """What a block at this level parks when a job meets it: with `prefix` all whose path has this hash."""
     lane, workflow, model = candidate.lane, candidate.workflow, candidate.model
     match level:
         case Level.POOL | Level.LANE:
@@ -67,7 +69,7 @@ def spot_of(level: Level, candidate: Candidate) -> Spot:
         case Level.MODEL:
             return Spot(level, lane, workflow, model)
         case Level.PREFIX:
-            return Spot(level, lane, workflow, model, candidate.prefix)
+            return Spot(level, lane, workflow, model, prefix or candidate.prefix)
         case _:
             return Spot(level, lane, workflow, model, None, candidate.id)
 

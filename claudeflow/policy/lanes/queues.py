@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from claudeflow.domain.job import Candidate
+from claudeflow.policy.caching.paths import keys_of
 from claudeflow.policy.lanes.elders import Elders
 from claudeflow.policy.lanes.fairshare import FairShare
 from claudeflow.policy.lanes.flow import Flow, FlowKey, key_of
@@ -137,12 +138,14 @@ class Queues:
 
     def block_of(self, candidate: Candidate) -> Block | None:
         """Why the job is parked, if it is; the widest reason first."""
-        blocks = (self.parking.block(spot_of(level, candidate)) for level in LEVELS)
+        spots = [spot_of(level, candidate) for level in LEVELS]
+        spots += [spot_of(Level.PREFIX, candidate, key) for key in sorted(keys_of(candidate.prefix))]
+        blocks = (self.parking.block(spot) for spot in sorted(spots, key=lambda spot: spot.level.value))
         return next((block for block in blocks if block is not None), None)
 
     def park(self, candidate: Candidate, block: Block) -> None:
         """What this job stands for must wait."""
-        spot = spot_of(block.level, candidate)
+        spot = spot_of(block.level, candidate, block.prefix)
         self.parking.put(spot, block)
         flow = self._flow(key_of(candidate))
         if spot.level is Level.LANE:
@@ -150,9 +153,9 @@ class Queues:
         else:
             self.elders.set_aside(candidate)
         if spot.level is Level.PREFIX:
-            flow.lines.park(candidate.prefix)
-            if candidate.prefix is not None:
-                self._behind_prefix[candidate.model, candidate.prefix][spot] = None
+            flow.lines.park(spot.prefix)
+            if spot.prefix is not None:
+                self._behind_prefix[candidate.model, spot.prefix][spot] = None
         elif spot.level is Level.JOB:
             flow.lines.set_aside(candidate)
         self._settle(flow)
@@ -169,10 +172,23 @@ class Queues:
             flow.lines.let_in(spot.job_id)
         self._let_in(spot)
 
-    def prefix_changed(self, model: str, prefix: str) -> None:
-        """A prefix became warm, or the job that was to write it failed."""
-        for spot in self._behind_prefix.pop((model, prefix), ()):
-            self.free(spot)
+    def prefix_changed(self, model: str, path: str) -> None:
+        """A prefix became warm, or the job that was to write it failed: so did every part of its path."""
+        for prefix in (path, *keys_of(path)):
+            for spot in self._behind_prefix.pop((model, prefix), ()):
+                self.free(spot)
+
+    def let_in(self, rule: str) -> None:
+        """What this rule has parked may be looked at again."""
+        for spot in self.parking.everything():
+            block = self.parking.block(spot)
+            if block is not None and block.rule == rule:
+                self.free(spot)
+
+    def has_another(self, candidate: Candidate) -> bool:
+        """Whether another job of its flow, with the same path, is in sight."""
+        flow = self._flows.get(key_of(candidate))
+        return flow is not None and flow.lines.has_another(candidate)
 
     def sample_of(self, spot: Spot) -> Candidate | None:
         """A job of a parked lane or workflow by which to judge it; None: judge each on its own."""

@@ -91,6 +91,10 @@ class Scheduler:
         """Jobs that waited for a prefix may go, or one of them may write it."""
         self.queues.prefix_changed(model, prefix)
 
+    def let_in(self, rule: str) -> None:
+        """What this rule has parked may be looked at again."""
+        self.queues.let_in(rule)
+
     def flows_to_refill(self) -> list[FlowKey]:
         """Flows whose window runs low while the store has more. Read the store now, then `refill` each."""
         return self.queues.flows_to_refill()

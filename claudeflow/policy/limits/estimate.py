@@ -123,7 +123,8 @@ class Estimator:
 
 
 def _is_text(candidate: Candidate) -> bool:
-    return 0 < candidate.most_input_tokens <= candidate.input_bytes + TEXT_ALLOWANCE_TOKENS
+    most, text = candidate.most_input_tokens, candidate.input_bytes
+    return text <= most <= text + TEXT_ALLOWANCE_TOKENS
 
 
 def _mean(old: float | None, new: float, weight: float) -> float:

@@ -23,6 +23,11 @@ class ThresholdSettings:
     action: Action = "notify"
     forecast: bool = False
 
+    @property
+    def name(self) -> str:
+        """It in words: `slow at 80 %`, `notify at 100 % of the forecast`."""
+        return f"{self.action} at {self.at * 100:g} %{' of the forecast' if self.forecast else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetSettings:

@@ -49,6 +49,7 @@ class HoldBook:
         """`now_ms`: the process has just started, which may well have ended the causes of `holds`."""
         self._by_hand: dict[Scope, Hold] = {}
         self._automatic: dict[Scope, Hold] = {}
+        self._budgets: tuple[Hold, ...] = ()
         self._probing: dict[Scope, JobId] = {}
         self._vain: dict[Scope, int] = {}
         self._sent: dict[JobId, int] = {}
@@ -62,17 +63,27 @@ class HoldBook:
 
     def in_force(self, now_ms: int) -> tuple[Hold, ...]:
         """Every hold, the oldest first."""
-        by_hand = [hold for hold in self._by_hand.values() if not _is_over(hold, now_ms)]
-        return tuple(sorted([*by_hand, *self._automatic.values()], key=lambda hold: hold.since_ms))
+        found = [*self._by_hand.values(), *self._budgets, *self._automatic.values()]
+        in_force = [hold for hold in found if not _is_over(hold, now_ms)]
+        return tuple(sorted(in_force, key=lambda hold: hold.since_ms))
 
     def on(self, scope: Scope) -> tuple[Hold, ...]:
-        """The holds on exactly this scope: at most one set by hand, which comes first, and one other."""
-        found = (self._by_hand.get(scope), self._automatic.get(scope))
+        """The holds on exactly this scope: the one set by hand first, then those of budgets, then others."""
+        budgets = [hold for hold in self._budgets if hold.scope == scope]
+        found = (self._by_hand.get(scope), *budgets, self._automatic.get(scope))
         return tuple(hold for hold in found if hold is not None)
+
+    def keep_of_budgets(self, holds: Iterable[Hold]) -> Change:
+        """Exactly these are the holds of budgets from now on; those that last keep their beginning."""
+        before = {(hold.scope, hold.set_by): hold for hold in self._budgets}
+        wanted = {(hold.scope, hold.set_by): hold for hold in holds}
+        self._budgets = tuple(before.get(key, hold) for key, hold in wanted.items())
+        begun = tuple(hold for key, hold in wanted.items() if key not in before)
+        return Change(begun=begun, ended=tuple(hold for key, hold in before.items() if key not in wanted))
 
     def covering(self, candidate: Candidate, pool: str, now_ms: int) -> tuple[Hold, ...]:
         """The holds that a job is under."""
-        if not self._by_hand and not self._automatic:
+        if not self._by_hand and not self._automatic and not self._budgets:
             return ()
         found = [hold for scope in scopes_of(candidate, pool) for hold in self.on(scope)]
         return tuple(hold for hold in found if not _is_over(hold, now_ms))
@@ -80,7 +91,7 @@ class HoldBook:
     def stops(self, candidate: Candidate, pool: str, now_ms: int) -> Stop | None:
         """The hold that keeps a job from going now, be it as a probe; None when it may go."""
         for hold in self.covering(candidate, pool, now_ms):
-            if hold.by_hand:
+            if not hold.is_probed:
                 return Stop(hold, hold.until_ms)
             if hold.scope in self._probing:
                 return Stop(hold, None)
@@ -97,6 +108,8 @@ class HoldBook:
         self._calls += 1
         self._sent[candidate.id] = self._calls
         for hold in self.covering(candidate, pool, now_ms):
+            if not hold.is_probed:
+                continue
             self._probing[hold.scope] = candidate.id
             self._automatic[hold.scope] = replace(hold, probed_ms=(*hold.probed_ms, now_ms)[-PROBES:])
 

@@ -82,7 +82,8 @@ def _bucket(result: Result) -> Iterator[Card]:
 
 def _cost(result: Result) -> Card:
     cost, uncached = result.totals.cost_nanousd, result.totals.uncached_nanousd
-    saved = f"{dollars(uncached)} without prompt caching" if uncached > cost else ""
+    share = result.totals.caching_saved_share or 0.0
+    saved = f"{dollars(uncached)} without prompt caching, which saved {percent(share)}" if share > 0 else ""
     return Card(dollars(cost), f"for {whole(result.totals.calls)} calls", saved)
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 from claudeflow.domain.money import usd
 from claudeflow.domain.quota import Axis
 from claudeflow.domain.words import span
-from claudeflow.simulation.result import BucketUse, Estimates, Result, Work
+from claudeflow.simulation.result import BucketUse, Estimates, Result, Witness, Work
 
 AXIS_NAMES = {
     Axis.REQUESTS: "requests",
@@ -42,6 +42,11 @@ def rate(value: float) -> str:
 def percent(value: float) -> str:
     """A share."""
     return f"{value:.1%}" if value < 0.995 or value > 1.005 else f"{value:.0%}"
+
+
+def times(value: float) -> str:
+    """How often."""
+    return f"{value:,.1f}x"
 
 
 def whole_percent(value: float) -> str:
@@ -82,7 +87,8 @@ def groups(result: Result) -> list[Group]:
         *(Group(f"lane {lane.name}", tuple(_of_jobs(lane))) for lane in result.lanes),
         Group("calls", tuple(_of_calls(result))),
         Group("buckets, drawn by anybody while jobs were queued", tuple(_of_buckets(result.buckets))),
-        Group("cost", tuple(_of_cost(result.totals))),
+        Group("cost", (*_of_cost(result.totals), *_of_cache_writes(result.witness))),
+        Group("cost of each workflow", tuple(_of_workflows(result.workflows))),
         Group("when explain said that a job would go", tuple(_of_estimates(result.estimates))),
     ]
 
@@ -137,9 +143,22 @@ def _of_buckets(buckets: Sequence[BucketUse]) -> Iterator[Figure]:
         yield Figure(bucket_name(bucket), bucket.queued_share, percent, Better.NEITHER)
 
 
+def _of_cache_writes(witness: Witness | None) -> Iterator[Figure]:
+    writes, needless = (witness.cache_writes, witness.needless_cache_writes) if witness else (None, None)
+    yield Figure("prefixes written", writes, whole, Better.NEITHER)
+    yield Figure("although in the cache", needless, whole, Better.LESS)
+
+
+def _of_workflows(works: Sequence[Work]) -> Iterator[Figure]:
+    for work in works:
+        yield Figure(work.name, work.cost_nanousd, dollars, Better.LESS)
+
+
 def _of_cost(work: Work) -> Iterator[Figure]:
     yield Figure("cost", work.cost_nanousd, dollars, Better.LESS)
     yield Figure("without prompt caching", work.uncached_nanousd, dollars, Better.NEITHER)
+    yield Figure("saved by prompt caching", work.caching_saved_share, percent, Better.MORE)
     yield Figure("input read from cache", work.cache_share, percent, Better.MORE)
+    yield Figure("cache reads per write", work.reads_per_write, times, Better.MORE)
     per_job = work.cost_nanousd / work.succeeded if work.succeeded else None
     yield Figure("cost of an answer", per_job, lambda value: usd(round(value), 4), Better.LESS)

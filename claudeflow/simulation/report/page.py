@@ -17,6 +17,7 @@ from claudeflow.simulation.report.tables import (
     bucket_table,
     call_table,
     comparison_table,
+    cost_table,
     episode_table,
     job_table,
 )
@@ -93,7 +94,12 @@ def _page(results: Sequence[Result]) -> Page:
     first = results[0]
     about = first.about
     compares = len(results) > 1
-    closing = (bucket_table(first), call_table(first), episode_table(first, sheet.moment))
+    closing = (
+        bucket_table(first),
+        call_table(first),
+        cost_table(first),
+        episode_table(first, sheet.moment),
+    )
     return Page(
         title=about.scenario,
         description=about.title,

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from claudeflow.domain.words import count, span
 from claudeflow.simulation.report.compare import Cell as Compared
 from claudeflow.simulation.report.compare import compare
-from claudeflow.simulation.report.figures import ALL_JOBS, AXIS_NAMES, UNKNOWN, dollars, percent, rate, whole
+from claudeflow.simulation.report.figures import (
+    ALL_JOBS,
+    AXIS_NAMES,
+    UNKNOWN,
+    dollars,
+    percent,
+    rate,
+    times,
+    whole,
+)
 from claudeflow.simulation.result import EpisodeKind, Result, Work
 
 EPISODE_NAMES = {
@@ -73,7 +82,7 @@ Column = tuple[str, Callable[[Work], str]]
 
 EXTRA = frozenset(
     {"submitted", "a minute", "p90", "p99", "longest", "answer p50", "answer p95"}
-    | {"most a job", "input", "from cache", "uncached", "by others"}
+    | {"most a job", "input", "by others", "written 1h", "written 5m", "reads a write"}
 )
 """Columns that a narrow terminal does without."""
 
@@ -104,11 +113,17 @@ CALL_COLUMNS: Sequence[Column] = (
     ("retries", lambda work: whole(work.retries)),
     ("most a job", lambda work: whole(work.most_calls)),
     ("input", lambda work: count(work.input_tokens + work.cache_write_tokens)),
-    ("from cache", lambda work: count(work.cache_read_tokens)),
-    ("cached", lambda work: _known(work.cache_share, percent)),
     ("output", lambda work: count(work.output_tokens)),
+)
+COST_COLUMNS: Sequence[Column] = (
     ("cost", lambda work: dollars(work.cost_nanousd)),
-    ("uncached", lambda work: dollars(work.uncached_nanousd)),
+    ("without caching", lambda work: dollars(work.uncached_nanousd)),
+    ("saved", lambda work: _known(work.caching_saved_share, percent)),
+    ("from cache", lambda work: count(work.cache_read_tokens)),
+    ("of input", lambda work: _known(work.cache_share, percent)),
+    ("written 5m", lambda work: count(work.cache_write_5m_tokens)),
+    ("written 1h", lambda work: count(work.cache_write_1h_tokens)),
+    ("reads a write", lambda work: _known(work.reads_per_write, times)),
 )
 
 
@@ -119,9 +134,15 @@ def job_table(result: Result) -> Table:
 
 
 def call_table(result: Result) -> Table:
-    """What was sent for them, and what that cost."""
+    """What was sent for them."""
     words = "Input is what counts against the limits: cache reads do not."
-    return _work_table("Calls and cost", words, result, CALL_COLUMNS)
+    return _work_table("Calls", words, result, CALL_COLUMNS)
+
+
+def cost_table(result: Result) -> Table:
+    """What that cost, and what prompt caching did about it."""
+    words = "Without caching the same tokens would all have been paid in full. Written and read are tokens."
+    return _work_table("Cost", words, result, COST_COLUMNS)
 
 
 def bucket_table(result: Result) -> Table:

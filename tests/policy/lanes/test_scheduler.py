@@ -538,6 +538,23 @@ def test_a_prefix_whose_jobs_were_let_in_by_their_time_may_become_warm_afterward
     assert ids(take(scheduler, 3)) == [1, 2]
 
 
+def test_who_shares_a_part_of_a_path_waits_for_it_and_is_let_go_with_it() -> None:
+    scheduler = a_scheduler()
+    paths = ("aa/doc:bb", "aa/doc:cc", "aa")
+    sharing = [a_candidate(number, prefix=path) for number, path in enumerate(paths, start=1)]
+    fill(scheduler, [*sharing, a_candidate(4, prefix="dd/doc:aa0")])
+    block = Block(Level.PREFIX, "cold_prefix", "being written", until=60.0, prefix="aa")
+    look = a_look(lambda job: block if job in sharing else None)
+    assert first(scheduler, look) == a_candidate(4, prefix="dd/doc:aa0")
+    assert scheduler.queues.block_of(sharing[1]) == block
+    scheduler.arrive(a_candidate(5, prefix="aa/doc:ee"))
+    assert scheduler.queues.has_another(sharing[0]) is False
+    take_first(scheduler, look)
+    assert first(scheduler, look) is None
+    scheduler.prefix_changed("claude-haiku-5-5", "aa/doc:zz")
+    assert {job.id for job in take(scheduler, 4)} == {1, 2, 3, 5}
+
+
 def test_jobs_without_a_prefix_can_be_told_to_wait_as_one_line() -> None:
     scheduler = a_scheduler()
     fill(scheduler, jobs(1, 2))

@@ -1,0 +1,20 @@
+"""The desk for the books: what the front doors may ask about usage and prices."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from claudeflow.domain.ledger import UsageQuestion, UsageRow
+from claudeflow.policy.money.price_check import Finding
+
+
+class BooksDesk(Protocol):
+    """What a front door may ask for. Raises only `IntakeError`s (and `StoreError` when broken)."""
+
+    async def usage(self, question: UsageQuestion) -> list[UsageRow]:
+        """Sums of usage, one row for each group that has any."""
+        ...
+
+    async def check_prices(self) -> list[Finding]:
+        """What is to be said about the prices of the models in use."""
+        ...

@@ -1,0 +1,144 @@
+"""Accounts: what one budget's calls spent and have reserved in one period, and why a call has no room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Literal
+
+from claudeflow.domain.money import usd
+from claudeflow.policy.money.scopes import Budget, CallScope
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reservation:
+    """What a call has reserved, from before it leaves until it is settled: once, whatever happens."""
+
+    call: CallScope
+    bound_nanousd: int
+    expected_nanousd: int
+    at_ms: int
+
+
+class Shortage(Enum):
+    """Why a call has no room."""
+
+    IN_FLIGHT = "in_flight"
+    """Calls under way reserve what it needs: it may go when they settle."""
+    TOO_DEAR = "too_dear"
+    """It can cost more than is left; a smaller one may go."""
+    SPENT = "spent"
+    """Nothing is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class MustWait:
+    """A call has no room in `budget`. `until_ms` is the turn of the period; None: as soon as calls settle."""
+
+    budget: Budget
+    shortage: Shortage
+    why: str
+    until_ms: int | None
+
+
+State = Literal["open", "waiting", "held"]
+
+
+@dataclass(slots=True)
+class Account:
+    """A budget's sums in one period. `refusal` is why the last job that asked was turned away, if it was."""
+
+    budget: Budget
+    begins_ms: int
+    ends_ms: int
+    settled: int = 0
+    unknown: int = 0
+    reserved: int = 0
+    expected: int = 0
+    in_flight: int = 0
+    refusal: MustWait | None = None
+    refused_ms: int | None = None
+
+    @property
+    def left(self) -> int:
+        """What surely was not spent; below nothing when a limit was lowered."""
+        return self.budget.limit_nanousd - self.settled - self.unknown
+
+    @property
+    def state(self) -> State:
+        """Whether somebody waits for room, and if so whether it comes back when calls settle."""
+        if self.refusal is None:
+            return "open"
+        return "waiting" if self.refusal.shortage is Shortage.IN_FLIGHT else "held"
+
+    def is_in(self, at_ms: int) -> bool:
+        """Whether a moment lies in the period."""
+        return self.begins_ms <= at_ms < self.ends_ms
+
+    def counts(self, reservation: Reservation) -> bool:
+        """Whether the call counts here."""
+        return self.budget.scope.covers(reservation.call) and self.is_in(reservation.at_ms)
+
+    def turned_away(self, refusal: MustWait, now_ms: int) -> None:
+        """A job waits for this reason; `refused_ms` is since when one does."""
+        self.refusal = refusal
+        self.refused_ms = now_ms if self.refused_ms is None else self.refused_ms
+
+    def begin(self, reservation: Reservation) -> None:
+        """The call is opened."""
+        self.reserved += reservation.bound_nanousd
+        self.expected += reservation.expected_nanousd
+        self.in_flight += 1
+        self.refusal = self.refused_ms = None
+
+    def end(self, reservation: Reservation, settled: int, unknown: int) -> None:
+        """The call came back."""
+        self.reserved -= reservation.bound_nanousd
+        self.expected -= reservation.expected_nanousd
+        self.in_flight -= 1
+        self.settled += settled
+        self.unknown += unknown
+
+
+def refusal_of(account: Account, bound_nanousd: int) -> MustWait | None:
+    """Why a call that can cost this much has no room; None when it has."""
+    if bound_nanousd + account.reserved <= account.left:
+        return None
+    if account.left <= 0 < bound_nanousd:
+        return MustWait(account.budget, Shortage.SPENT, _spent_words(account), account.ends_ms)
+    if bound_nanousd > account.left:
+        why = f"{_spent_words(account)} (this call may cost {_money(bound_nanousd)})"
+        return MustWait(account.budget, Shortage.TOO_DEAR, why, account.ends_ms)
+    return MustWait(account.budget, Shortage.IN_FLIGHT, _in_flight_words(account, bound_nanousd), None)
+
+
+def _spent_words(account: Account) -> str:
+    budget = account.budget
+    spent = account.settled + account.unknown
+    unknown = f", {_money(account.unknown)} of it at most" if account.unknown else ""
+    until = datetime.fromtimestamp(account.ends_ms / 1000, UTC)
+    return (
+        f"budget {budget.name}: {_money(spent)} of {_money(budget.limit_nanousd)} spent{unknown} until "
+        f"{until.day} {until:%B}; raise it with `claudeflow budget set {budget.name} {_more_than(budget)}`"
+    )
+
+
+def _in_flight_words(account: Account, bound_nanousd: int) -> str:
+    budget = account.budget
+    calls = f"{account.in_flight:,} call{'s' if account.in_flight != 1 else ''} under way"
+    return (
+        f"budget {budget.name}: {_money(account.left)} of {_money(budget.limit_nanousd)} left, of which "
+        f"{calls} may need {_money(account.reserved)}; this one may cost {_money(bound_nanousd)} and goes "
+        "when they have settled"
+    )
+
+
+def _money(nanousd: int) -> str:
+    """Dollars and cents; finer where there are next to none."""
+    return usd(nanousd, 2 if abs(nanousd) >= 100_000_000 else 6)
+
+
+def _more_than(budget: Budget) -> str:
+    """A fifth more, in dollars, as one would type it."""
+    return f"{float(f'{budget.limit_nanousd * 1.2 / 1e9:.3g}'):.12g}"

@@ -1,0 +1,109 @@
+"""Text → findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from claudeflow.prompts.lint.context import Context, contexts
+from claudeflow.prompts.lint.ids import ids
+from claudeflow.prompts.lint.key_order import Disorder, disorder_within
+from claudeflow.prompts.lint.markers import markers
+from claudeflow.prompts.lint.moments import moments
+from claudeflow.prompts.lint.patterns import Patterns
+from claudeflow.prompts.lint.places import places
+from claudeflow.prompts.lint.rules import RULES, STABLE, Finding, Hit, Place, finding
+
+LONGEST_LINE = 20_000
+"""Longer lines are read up to here: data in one line."""
+
+_LOOKS: tuple[Callable[[str], Iterator[Hit]], ...] = (moments, places, ids, markers)
+KEY_ORDER = "key-order"
+_LINE_END = re.compile(r"\r?\n")
+_IGNORE = re.compile(r"(?:<!--|#|//)\s*lint:\s*ignore(?:\[(?P<rules>[\w, -]*)\])?\s*(?:-->)?\s*$")
+_RANK = {
+    name: rank
+    for rank, name in enumerate(("uuid", "now", "timestamp", "ticket", "token", "mac", "ip", "email"))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LintSettings:
+    """What a team has decided: rules not to apply, texts that are stable, patterns of its own."""
+
+    ignore: frozenset[str] = frozenset()
+    allow: frozenset[str] = frozenset()
+    patterns: Patterns = field(default_factory=lambda: Patterns({}))
+
+
+def lint_text(text: str, file: str = "text", settings: LintSettings | None = None) -> list[Finding]:
+    """The leaks in a text that is meant to be stable, from top to bottom."""
+    settings = settings or LintSettings()
+    lines = _LINE_END.split(text)
+    ignored = _ignored(lines)
+    found: list[Finding] = []
+    for number, (line, context) in enumerate(zip(lines, contexts(lines), strict=True)):
+        skip = settings.ignore | ignored[number]
+        if "*" not in skip:
+            hits = line_hits(line, context, settings, skip)
+            found += [finding(file, number + 1, line, hit) for hit in hits]
+    orders = [
+        one for one in disorder_within(text) if not ignored[position(text, one.at)[0] - 1] & {"*", KEY_ORDER}
+    ]
+    found += order_findings(text, file, orders, settings)
+    return sorted(found, key=lambda one: (one.line, one.column))
+
+
+def order_findings(
+    text: str, file: str, orders: Iterable[Disorder], settings: LintSettings
+) -> Iterator[Finding]:
+    """Objects with their keys in an order of chance, as findings."""
+    if KEY_ORDER in settings.ignore:
+        return
+    for one in orders:
+        keys = ", ".join(one.keys)
+        line, column = position(text, one.at)
+        yield replace(finding(file, line, keys, Hit(KEY_ORDER, 0, len(keys))), column=column)
+
+
+def position(text: str, at: int) -> tuple[int, int]:
+    """Line and column of a character, both from 1."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def line_hits(line: str, context: Context, settings: LintSettings, skip: Collection[str] = ()) -> list[Hit]:
+    """The leaks of one line, none over another, from left to right."""
+    line = line[:LONGEST_LINE]
+    hits = [hit for look in _LOOKS for hit in look(line)]
+    counted = [hit for hit in _apart(hits) if _counts(hit, context)]
+    apart = _apart([*counted, *settings.patterns.hits(line)])
+    return [hit for hit in apart if hit.rule not in skip and line[hit.start : hit.end] not in settings.allow]
+
+
+def _counts(hit: Hit, context: Context) -> bool:
+    """Code blocks of a named language may show markers; reference data may hold what its rules allow."""
+    if hit.rule == STABLE or (hit.rule == "variable" and context.fence):
+        return False
+    return not (context.is_reference and RULES[hit.rule].place is Place.PROSE)
+
+
+def _apart(hits: Iterable[Hit]) -> list[Hit]:
+    """Of hits that overlap the longest stays; among equals, the one that says more."""
+    chosen: list[Hit] = []
+    for hit in sorted(hits, key=lambda hit: (hit.start - hit.end, _RANK.get(hit.rule, 99), hit.start)):
+        if all(hit.end <= other.start or other.end <= hit.start for other in chosen):
+            chosen.append(hit)
+    return sorted(chosen, key=lambda hit: hit.start)
+
+
+def _ignored(lines: list[str]) -> list[frozenset[str]]:
+    """The rules that a comment switches off in each line: its own, or of a line that is only a comment."""
+    found: list[set[str]] = [set() for _ in range(len(lines) + 1)]
+    for number, line in enumerate(lines):
+        if (comment := _IGNORE.search(line)) is None:
+            continue
+        names = {name.strip() for name in (comment["rules"] or "*").split(",")}
+        alone = not line[: comment.start()].strip()
+        found[number + 1 if alone else number] |= names
+    return [frozenset(names) for names in found[: len(lines)]]
