@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from benchmarks.caching.loads import PLENTY, at_once
-from benchmarks.flow.loads import lived
+from benchmarks.caching.loads import PLENTY, at_once, played
 from benchmarks.flow.witness import Witness
 from benchmarks.size import Size, number, table
 from claudeflow.config import Config
@@ -43,7 +42,7 @@ def crowd(case: Case, jobs: int = JOBS) -> Witness:
     """The jobs come together, and nothing is known."""
     config = Config(cache=CacheSettings(cold_prefix=case.cold_prefix), limiter=WIDE_OPEN)
     twin = replace(PLENTY, faults=case.faults)
-    return lived(twin, at_once(jobs, PREFIX_TOKENS), UNTIL_S, seed=1, config=config)
+    return played(at_once(jobs, PREFIX_TOKENS), UNTIL_S, config, twin)
 
 
 def run(size: Size) -> Iterator[str]:

@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
-from benchmarks.caching.loads import PLENTY, Text, every, job
-from benchmarks.flow.loads import lived
+from benchmarks.caching.loads import Text, every, job, played
 from benchmarks.size import Size, ratio, spread, table
 from claudeflow.config import Config
 from claudeflow.policy.caching.settings import CacheSettings
@@ -26,7 +25,7 @@ def _cpu_ms(jobs: int, config: Config) -> float:
         for number, at_s in enumerate(islice(every(GAP_S), jobs))
     ]
     began_s = time.process_time()
-    lived(PLENTY, arrivals, arrivals[-1].at_s + 60.0, seed=1, config=config, sample_every_s=600.0)
+    played(arrivals, arrivals[-1].at_s + 60.0, config)
     return 1_000 * (time.process_time() - began_s) / jobs
 
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from benchmarks.flow.loads import A_TUESDAY_S
+from benchmarks.flow.witness import Witness
+from claudeflow.config import Config
 from claudeflow.simulation.arrivals import Arrival
+from claudeflow.simulation.run import Stage, simulate
 from claudeflow.simulation.texts import own_text, sized_text
 from claudeflow.twin.models import Model, find_model
 from claudeflow.twin.settings import TwinSettings
@@ -76,6 +80,15 @@ def turning() -> Iterator[float]:
         for gap_s in [20.0] * 25 + [7_200.0] * 15:
             at_s += gap_s
             yield at_s
+
+
+def played(
+    arrivals: Iterable[Arrival], duration_s: float, config: Config, twin: TwinSettings = PLENTY
+) -> Witness:
+    """What became of a load; hours may pass between its jobs, so nobody looks in between."""
+    witness = Witness()
+    simulate(Stage(config, twin, arrivals, A_TUESDAY_S, duration_s, seed=1), witness, duration_s)
+    return witness
 
 
 def _model() -> Model:

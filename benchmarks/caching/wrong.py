@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice, repeat
 
-from benchmarks.caching.loads import MINUTE_S, PLENTY, Text, every, mixed, sent, turning
-from benchmarks.flow.loads import lived
+from benchmarks.caching.loads import MINUTE_S, Text, every, mixed, played, sent, turning
 from benchmarks.size import Size, number, table
 from claudeflow.config import Config
 from claudeflow.policy.caching.settings import CacheSettings
@@ -65,10 +64,7 @@ def invoices(load: Load, jobs: int = JOBS, choices: tuple[str, ...] = tuple(CHOI
 
 def _invoice(load: Load, jobs: int, settings: CacheSettings) -> int:
     arrivals = list(islice(load.arrivals(), jobs))
-    duration_s = arrivals[-1].at_s + AFTERWARDS_S
-    witness = lived(
-        PLENTY, arrivals, duration_s, seed=1, config=Config(cache=settings), sample_every_s=duration_s
-    )
+    witness = played(arrivals, arrivals[-1].at_s + AFTERWARDS_S, Config(cache=settings))
     assert witness.stats is not None
     if len(witness.calls()) != jobs:
         raise RuntimeError(f"{load.name}: {len(witness.calls())} calls for {jobs} jobs")

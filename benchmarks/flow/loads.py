@@ -82,10 +82,9 @@ def lived(
     duration_s: float,
     seed: int,
     config: Config | None = None,
-    sample_every_s: float = SAMPLE_EVERY_S,
 ) -> Witness:
     """What became of a load on an API."""
     witness = Witness()
     stage = Stage(config or Config(), replace(twin, seed=seed), arrivals, A_TUESDAY_S, duration_s, seed)
-    simulate(stage, witness, sample_every_s)
+    simulate(stage, witness, SAMPLE_EVERY_S)
     return witness

@@ -61,6 +61,7 @@ class BudgetActions:
         self._floor = floor
         self._switching = Switching(shared, floor)
         self._alarm: asyncio.TimerHandle | None = None
+        self._swept = False
         self.forecasts = Forecasts(shared)
         self.thresholds = ThresholdBook()
         self.needed = asyncio.Event()
@@ -164,7 +165,14 @@ class BudgetActions:
         if held != Change() or paced or switched:
             self._floor.wake()
         await self._tell_holds(held)
-        await self._switching.sweep()
+        if switched or not self._swept or self._may_fall_back():
+            await self._switching.sweep()
+            self._swept = True
+
+    def _may_fall_back(self) -> bool:
+        """Whether jobs that come back from a call may be for the wrong model by now."""
+        budgets = self._shared.config.budgets.values()
+        return any(one.action == "fallback" for budget in budgets for one in budget.thresholds)
 
     async def _tell_holds(self, change: Change) -> None:
         if change == Change():

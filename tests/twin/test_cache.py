@@ -218,3 +218,18 @@ async def test_parallel_first_requests_all_write() -> None:
     await asyncio.gather(*(twin.handle(a_call(system=system)) for _ in range(5)))
 
     assert all(line.tokens.write_5m > 0 for line in twin.invoice().lines)
+
+
+def test_a_prefix_that_two_write_at_once_is_noted_as_needless_and_one_that_had_expired_is_not() -> None:
+    cache, model = PromptCache(), a_model(a_body()["model"])
+    prefix = read_prefix(a_body(system=[text_block(ENOUGH_CHARS, ttl="5m")]), model, "")
+    together = [cache.plan(prefix, model, 0.0), cache.plan(prefix, model, 1.0)]
+    for plan in together:
+        cache.begin(plan)
+    cache.begin(cache.plan(prefix, model, 302.0))
+    assert [(write.at_s, write.was_live) for write in cache.written] == [
+        (0.0, False),
+        (1.0, True),
+        (302.0, False),
+    ]
+    assert len({write.prefix for write in cache.written}) == 1

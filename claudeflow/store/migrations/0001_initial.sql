@@ -4,7 +4,7 @@ CREATE TABLE jobs (
   id              INTEGER PRIMARY KEY AUTOINCREMENT,
   state           TEXT    NOT NULL DEFAULT 'queued'
                   CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired', 'held')),
-  due             INTEGER NOT NULL DEFAULT 1 CHECK (due IN (0, 1, 2)),  -- queued, but 0: waits for not_before_ms, 2: is under a hold of its own
+  due             INTEGER NOT NULL DEFAULT 1 CHECK (due IN (0, 1)),  -- 0: queued, but waits for not_before_ms
   lane            TEXT    NOT NULL,
   workflow        TEXT    NOT NULL,
   model           TEXT    NOT NULL,
@@ -15,12 +15,7 @@ CREATE TABLE jobs (
   max_tokens      INTEGER NOT NULL CHECK (max_tokens >= 0),
   input_bytes     INTEGER NOT NULL CHECK (input_bytes >= 0),
   most_input_tokens INTEGER NOT NULL CHECK (most_input_tokens >= 0),  -- the most its input can count
-  most_web_searches INTEGER NOT NULL CHECK (most_web_searches >= 0),
-  terms           INTEGER NOT NULL CHECK (terms >= 0),      -- what it asks for that decides its prices: domain.usage.Terms
   prefix          TEXT,                                     -- names the cacheable part of the request
-  fallback_model  TEXT,                                     -- the cheaper model that could answer, if any
-  asked_model     TEXT,                                     -- set while `model` answers instead of this one
-  fallback_reason TEXT,                                     -- why it does
   prompt_name     TEXT,
   prompt_version  TEXT REFERENCES prompt_versions (version),
   dedupe_key      TEXT,
@@ -31,7 +26,6 @@ CREATE TABLE jobs (
   tries           INTEGER NOT NULL DEFAULT 0,               -- every try ever begun
   crash_count     INTEGER NOT NULL DEFAULT 0,
   first_attempt_ms INTEGER,
-  trying_ms       INTEGER NOT NULL DEFAULT 0,               -- spent on the attempts used up and the waits after them
   started_ms      INTEGER,
   finished_ms     INTEGER,
   lease_token     INTEGER,                                  -- the call the lease was given for: grows monotonically
@@ -44,7 +38,6 @@ CREATE TABLE jobs (
   body            BLOB,                                     -- NULL: in blobs
   answer          BLOB,                                     -- NULL: none yet, or in blobs
   CHECK ((prompt_name IS NULL) = (prompt_version IS NULL)),
-  CHECK ((asked_model IS NULL) = (fallback_reason IS NULL)),
   CHECK ((state = 'running') = (lease_token IS NOT NULL)),
   CHECK ((lease_token IS NULL) = (lease_owner IS NULL) AND (lease_token IS NULL) = (lease_until_ms IS NULL)),
   CHECK ((state IN ('succeeded', 'failed', 'cancelled', 'expired')) = (finished_ms IS NOT NULL)),
@@ -52,13 +45,11 @@ CREATE TABLE jobs (
   CHECK (state <> 'failed' OR error IS NOT NULL)
 ) STRICT;
 
-CREATE INDEX jobs_due ON jobs (lane, workflow, model, priority DESC, ifnull(deadline_ms, 9223372036854775807), id)
-  WHERE state = 'queued' AND due = 1;
+CREATE INDEX jobs_due ON jobs (lane, workflow, model, priority DESC, id) WHERE state = 'queued' AND due = 1;
 CREATE INDEX jobs_waiting ON jobs (not_before_ms) WHERE state = 'queued' AND due = 0;
-CREATE INDEX jobs_queued_age ON jobs (lane, due, model, id) WHERE state = 'queued';
+CREATE INDEX jobs_queued_age ON jobs (lane, id) WHERE state = 'queued';
 CREATE INDEX jobs_deadline ON jobs (deadline_ms) WHERE state = 'queued' AND deadline_ms IS NOT NULL;
 CREATE INDEX jobs_running ON jobs (lane, id) WHERE state = 'running';
-CREATE INDEX jobs_fallback ON jobs (asked_model, id) WHERE state = 'queued' AND fallback_model IS NOT NULL;
 CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL;
 
 -- Bodies and answers too large to live in their job's row.
@@ -78,42 +69,26 @@ CREATE TABLE prompt_versions (
 ) STRICT, WITHOUT ROWID;
 
 -- API requests: written before they leave, settled with their result. The unit of the invoice.
--- Tokens and money are NULL until the call is settled. `kind` says what it was sent for.
 CREATE TABLE calls (
   id                     INTEGER PRIMARY KEY AUTOINCREMENT,
   state                  TEXT    NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'unknown')),
-  kind                   TEXT    NOT NULL DEFAULT 'message' CHECK (kind IN ('message', 'prewarm')),
   pool                   TEXT    NOT NULL,
   model                  TEXT    NOT NULL,
-  lane                   TEXT    NOT NULL,
-  workflow               TEXT    NOT NULL,
-  prompt_name            TEXT,
-  prompt_version         TEXT,
-  prefix                 TEXT,
   owner                  TEXT    NOT NULL,
   opened_ms              INTEGER NOT NULL,
   ended_ms               INTEGER,
   reserved_nanousd       INTEGER NOT NULL CHECK (reserved_nanousd >= 0),  -- the most it can cost
   cost_nanousd           INTEGER,
-  uncached_nanousd       INTEGER,  -- the same without prompt caching
-  unbatched_nanousd      INTEGER,  -- the same without the discount of batches
-  plain_nanousd          INTEGER,  -- the same without either
+  uncached_nanousd       INTEGER,
   outcome                TEXT,
   http_status            INTEGER,
   request_id             TEXT,
-  message_id             TEXT,
   input_tokens           INTEGER,
   cache_write_5m_tokens  INTEGER,
   cache_write_1h_tokens  INTEGER,
-  split_known            INTEGER CHECK (split_known IN (0, 1)),
   cache_read_tokens      INTEGER,
   output_tokens          INTEGER,
   thinking_tokens        INTEGER,
-  web_searches           INTEGER,
-  web_fetches            INTEGER,
-  service_tier           TEXT    NOT NULL DEFAULT 'standard',   -- 'batch' for Message Batches
-  speed                  TEXT    NOT NULL DEFAULT 'standard',
-  inference_geo          TEXT,
   raw_usage              TEXT,
   CHECK ((state = 'open') = (ended_ms IS NULL)),
   CHECK ((state = 'settled') = (cost_nanousd IS NOT NULL))
@@ -121,90 +96,6 @@ CREATE TABLE calls (
 
 -- Spelled with OR: SQLite does not see that a single state implies an IN list.
 CREATE INDEX calls_not_settled ON calls (state, id) WHERE state = 'open' OR state = 'unknown';
-
--- What was used in each hour in which calls were opened (UTC). The triggers keep it equal to the calls.
-CREATE TABLE usage_hours (
-  hour_ms                INTEGER NOT NULL,
-  workflow               TEXT    NOT NULL,
-  lane                   TEXT    NOT NULL,
-  model                  TEXT    NOT NULL,
-  prompt_name            TEXT    NOT NULL,   -- '' for none, as in the columns below
-  prompt_version         TEXT    NOT NULL,
-  service_tier           TEXT    NOT NULL,
-  speed                  TEXT    NOT NULL,
-  inference_geo          TEXT    NOT NULL,
-  kind                   TEXT    NOT NULL,
-  calls                  INTEGER NOT NULL DEFAULT 0,   -- settled ones
-  unknown_calls          INTEGER NOT NULL DEFAULT 0,
-  unknown_bound_nanousd  INTEGER NOT NULL DEFAULT 0,
-  unsplit_calls          INTEGER NOT NULL DEFAULT 0,
-  input_tokens           INTEGER NOT NULL DEFAULT 0,
-  cache_write_5m_tokens  INTEGER NOT NULL DEFAULT 0,
-  cache_write_1h_tokens  INTEGER NOT NULL DEFAULT 0,
-  cache_read_tokens      INTEGER NOT NULL DEFAULT 0,
-  output_tokens          INTEGER NOT NULL DEFAULT 0,
-  thinking_tokens        INTEGER NOT NULL DEFAULT 0,
-  web_searches           INTEGER NOT NULL DEFAULT 0,
-  web_fetches            INTEGER NOT NULL DEFAULT 0,
-  cost_nanousd           INTEGER NOT NULL DEFAULT 0,
-  uncached_nanousd       INTEGER NOT NULL DEFAULT 0,
-  unbatched_nanousd      INTEGER NOT NULL DEFAULT 0,
-  plain_nanousd          INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (hour_ms, workflow, lane, model, prompt_name, prompt_version, service_tier, speed, inference_geo, kind)
-) STRICT, WITHOUT ROWID;
-
-CREATE TRIGGER calls_settled AFTER UPDATE OF state ON calls WHEN new.state = 'settled'
-BEGIN
-  INSERT INTO usage_hours (hour_ms, workflow, lane, model, prompt_name, prompt_version, service_tier, speed,
-         inference_geo, kind, calls, unsplit_calls, input_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
-         cache_read_tokens, output_tokens, thinking_tokens, web_searches, web_fetches, cost_nanousd,
-         uncached_nanousd, unbatched_nanousd, plain_nanousd)
-  VALUES (new.opened_ms - new.opened_ms % 3600000, new.workflow, new.lane, new.model,
-         ifnull(new.prompt_name, ''), ifnull(new.prompt_version, ''), new.service_tier, new.speed,
-         ifnull(new.inference_geo, ''), new.kind, 1, new.split_known IS 0, new.input_tokens, new.cache_write_5m_tokens,
-         new.cache_write_1h_tokens, new.cache_read_tokens, new.output_tokens, new.thinking_tokens,
-         new.web_searches, new.web_fetches, new.cost_nanousd, new.uncached_nanousd, new.unbatched_nanousd,
-         new.plain_nanousd)
-  ON CONFLICT DO UPDATE SET
-         calls = calls + 1,
-         unsplit_calls = unsplit_calls + excluded.unsplit_calls,
-         input_tokens = input_tokens + excluded.input_tokens,
-         cache_write_5m_tokens = cache_write_5m_tokens + excluded.cache_write_5m_tokens,
-         cache_write_1h_tokens = cache_write_1h_tokens + excluded.cache_write_1h_tokens,
-         cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
-         output_tokens = output_tokens + excluded.output_tokens,
-         thinking_tokens = thinking_tokens + excluded.thinking_tokens,
-         web_searches = web_searches + excluded.web_searches,
-         web_fetches = web_fetches + excluded.web_fetches,
-         cost_nanousd = cost_nanousd + excluded.cost_nanousd,
-         uncached_nanousd = uncached_nanousd + excluded.uncached_nanousd,
-         unbatched_nanousd = unbatched_nanousd + excluded.unbatched_nanousd,
-         plain_nanousd = plain_nanousd + excluded.plain_nanousd;
-END;
-
-CREATE TRIGGER calls_unknown AFTER UPDATE OF state ON calls WHEN new.state = 'unknown'
-BEGIN
-  INSERT INTO usage_hours (hour_ms, workflow, lane, model, prompt_name, prompt_version, service_tier, speed,
-         inference_geo, kind, unknown_calls, unknown_bound_nanousd)
-  VALUES (new.opened_ms - new.opened_ms % 3600000, new.workflow, new.lane, new.model,
-         ifnull(new.prompt_name, ''), ifnull(new.prompt_version, ''), 'standard', 'standard', '', new.kind,
-         1, new.reserved_nanousd)
-  ON CONFLICT DO UPDATE SET
-         unknown_calls = unknown_calls + 1,
-         unknown_bound_nanousd = unknown_bound_nanousd + excluded.unknown_bound_nanousd;
-END;
-
--- A call that was given up may still be heard of.
-CREATE TRIGGER calls_known_after_all AFTER UPDATE OF state ON calls
-WHEN old.state = 'unknown' AND new.state = 'settled'
-BEGIN
-  UPDATE usage_hours
-  SET unknown_calls = unknown_calls - 1, unknown_bound_nanousd = unknown_bound_nanousd - old.reserved_nanousd
-  WHERE hour_ms = old.opened_ms - old.opened_ms % 3600000 AND workflow = old.workflow AND lane = old.lane
-    AND model = old.model AND prompt_name = ifnull(old.prompt_name, '')
-    AND prompt_version = ifnull(old.prompt_version, '') AND service_tier = 'standard' AND speed = 'standard'
-    AND inference_geo = '' AND kind = old.kind;
-END;
 
 -- One row per try at a job: which call served it and what came of it.
 CREATE TABLE attempts (
@@ -219,47 +110,14 @@ CREATE TABLE attempts (
   PRIMARY KEY (job_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- Scopes that may not go out, and why: at most one that a person set and one other for each scope.
+-- Scopes that may not go out, and why.
 CREATE TABLE holds (
-  scope        TEXT    NOT NULL,   -- 'all', or 'pool:', 'model:', 'lane:', 'workflow:', 'job:' and a name
-  by_hand      INTEGER NOT NULL CHECK (by_hand = (cause = 'manual')),
+  scope        TEXT PRIMARY KEY,   -- 'all' or 'model:NAME'
   cause        TEXT    NOT NULL,
   reason       TEXT    NOT NULL,
   since_ms     INTEGER NOT NULL,
-  probe_at_ms  INTEGER,
-  until_ms     INTEGER CHECK (until_ms IS NULL OR by_hand),
-  set_by       TEXT,
-  probed_ms    TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(probed_ms)),   -- the last few probes
-  PRIMARY KEY (scope, by_hand)
+  probe_at_ms  INTEGER
 ) STRICT, WITHOUT ROWID;
-
--- Who held and released what, when and why. Only added to.
-CREATE TABLE hold_audit (
-  id        INTEGER PRIMARY KEY,
-  at_ms     INTEGER NOT NULL,
-  action    TEXT    NOT NULL CHECK (action IN ('set', 'changed', 'released')),
-  scope     TEXT    NOT NULL,
-  cause     TEXT    NOT NULL,
-  reason    TEXT    NOT NULL,
-  who       TEXT    NOT NULL,
-  until_ms  INTEGER
-) STRICT;
-
--- What happened to budgets, when and why. Only added to: what is in force follows from it.
-CREATE TABLE budget_changes (
-  id                  INTEGER PRIMARY KEY,
-  at_ms               INTEGER NOT NULL,
-  budget              TEXT    NOT NULL,
-  act                 TEXT    NOT NULL CHECK (act IN ('set', 'released', 'reached', 'ended')),
-  reason              TEXT    NOT NULL,
-  who                 TEXT    NOT NULL,
-  limit_nanousd       INTEGER NOT NULL CHECK (limit_nanousd > 0),   -- then in force, for 'set' the new one
-  until_ms            INTEGER,
-  threshold           TEXT,
-  configured_nanousd  INTEGER,
-  CHECK ((threshold IS NULL) = (act IN ('set', 'released'))),
-  CHECK ((configured_nanousd IS NOT NULL) = (act = 'set'))
-) STRICT;
 
 -- What was learned and is worth keeping over a restart, as JSON.
 CREATE TABLE memory (
