@@ -21,7 +21,7 @@ MODEL = "claude-haiku-5-5"
 OTHER = "claude-opus-5-5"
 POOL = "haiku-5.5"
 ON_MODEL = Scope(ScopeKind.MODEL, MODEL)
-AUTOMATIC = [cause for cause in HoldCause if cause is not HoldCause.MANUAL]
+AUTOMATIC = [cause for cause in HoldCause if cause not in (HoldCause.MANUAL, HoldCause.BUDGET)]
 
 
 def a_job(number: int = 17, **changes: object) -> Candidate:
