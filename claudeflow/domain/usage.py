@@ -7,7 +7,7 @@ from enum import IntFlag
 
 
 class Terms(IntFlag):
-    """What a request asks for that decides at which prices it can be billed. Kept in the store: never renumber."""
+    """What a request asks for that decides its prices. Kept in the store: never renumber."""
 
     FAST = 1
     """`speed: fast`."""

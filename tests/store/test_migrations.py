@@ -17,21 +17,21 @@ LARGE = b"x" * 100_000
 
 CONTENT = """
 INSERT INTO prompt_versions VALUES ('v1', 'triage', '{"name": "triage"}', 1);
-INSERT INTO jobs (id, state, lane, workflow, model, submitted_ms, max_tokens, input_bytes, most_input_tokens, prefix,
-       prompt_name, prompt_version, tries, attempts, finished_ms, stop_reason, cost_nanousd, answer)
-VALUES (1, 'succeeded', 'bulk', 'mail', 'claude-haiku-5-5', 5, 100, 10, 10, 'aaaa', 'triage', 'v1', 2, 2, 9, 'end_turn',
-        700, CAST('answer' AS BLOB));
+INSERT INTO jobs (id, state, lane, workflow, model, submitted_ms, max_tokens, input_bytes, most_input_tokens,
+       prefix, prompt_name, prompt_version, tries, attempts, finished_ms, stop_reason, cost_nanousd, answer)
+VALUES (1, 'succeeded', 'bulk', 'mail', 'claude-haiku-5-5', 5, 100, 10, 10, 'aaaa', 'triage', 'v1', 2, 2, 9,
+        'end_turn', 700, CAST('answer' AS BLOB));
 INSERT INTO jobs (id, lane, workflow, model, submitted_ms, max_tokens, input_bytes, most_input_tokens, body)
 VALUES (2, 'standard', 'web', 'claude-opus-5-5', 6, 100, 10, 10,
         CAST('{"tools": [{"type": "web_search_20250305"}], "speed": "fast"}' AS BLOB));
-INSERT INTO jobs (id, state, lane, workflow, model, submitted_ms, max_tokens, input_bytes, most_input_tokens, tries,
-       lease_token, lease_owner, lease_until_ms)
+INSERT INTO jobs (id, state, lane, workflow, model, submitted_ms, max_tokens, input_bytes, most_input_tokens,
+       tries, lease_token, lease_owner, lease_until_ms)
 VALUES (3, 'running', 'standard', 'audit', 'claude-haiku-5-5', 7, 100, 10, 10, 1, 13, 'me', 99);
 INSERT INTO calls (id, state, pool, model, owner, opened_ms, ended_ms, reserved_nanousd, cost_nanousd,
        uncached_nanousd, outcome, input_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens,
        output_tokens, thinking_tokens, raw_usage)
-VALUES (11, 'settled', 'p', 'claude-haiku-5-5', 'me', 7200001, 7200002, 900, 700, 800, 'succeeded', 1, 2, 0, 3, 4, 0,
-        '{"service_tier": "priority", "server_tool_use": {"web_search_requests": 2}}');
+VALUES (11, 'settled', 'p', 'claude-haiku-5-5', 'me', 7200001, 7200002, 900, 700, 800, 'succeeded', 1, 2, 0, 3,
+        4, 0, '{"service_tier": "priority", "server_tool_use": {"web_search_requests": 2}}');
 INSERT INTO calls (id, state, pool, model, owner, opened_ms, ended_ms, reserved_nanousd)
 VALUES (12, 'unknown', 'p', 'claude-haiku-5-5', 'me', 7200003, 7200004, 900);
 INSERT INTO calls (id, pool, model, owner, opened_ms, reserved_nanousd)
@@ -83,8 +83,8 @@ def test_calls_are_booked_under_the_jobs_that_they_served(taken_over: sqlite3.Co
 
 def test_the_hours_add_up_from_what_is_in_the_books(taken_over: sqlite3.Connection) -> None:
     hours = taken_over.execute(
-        "SELECT hour_ms, service_tier, calls, unknown_calls, unknown_bound_nanousd, cost_nanousd, web_searches"
-        " FROM usage_hours ORDER BY service_tier"
+        "SELECT hour_ms, service_tier, calls, unknown_calls, unknown_bound_nanousd, cost_nanousd,"
+        " web_searches FROM usage_hours ORDER BY service_tier"
     )
     assert hours.fetchall() == [
         (2 * HOUR_MS, "priority", 1, 0, 0, 700, 2),

@@ -12,8 +12,8 @@ from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desk import JobFilter, Submitted
 from tests.support.fake_books import FakeBooksDesk
-from tests.support.fake_cache import FakeCacheDesk
 from tests.support.fake_budgets import FakeBudgetDesk
+from tests.support.fake_cache import FakeCacheDesk
 from tests.support.fake_holds import FakeHoldDesk
 from tests.support.fake_queue import FakeQueueDesk
 from tests.support.fake_reconcile import FakeReconcileDesk
