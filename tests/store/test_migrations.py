@@ -28,10 +28,10 @@ INSERT INTO jobs (id, state, lane, workflow, model, submitted_ms, max_tokens, in
        tries, lease_token, lease_owner, lease_until_ms)
 VALUES (3, 'running', 'standard', 'audit', 'claude-haiku-5-5', 7, 100, 10, 10, 1, 13, 'me', 99);
 INSERT INTO calls (id, state, pool, model, owner, opened_ms, ended_ms, reserved_nanousd, cost_nanousd,
-       uncached_nanousd, outcome, input_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens,
-       output_tokens, thinking_tokens, raw_usage)
-VALUES (11, 'settled', 'p', 'claude-haiku-5-5', 'me', 7200001, 7200002, 900, 700, 800, 'succeeded', 1, 2, 0, 3,
-        4, 0, '{"service_tier": "priority", "server_tool_use": {"web_search_requests": 2}}');
+       uncached_nanousd, outcome, input_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       cache_read_tokens, output_tokens, thinking_tokens, raw_usage)
+VALUES (11, 'settled', 'p', 'claude-haiku-5-5', 'me', 7200001, 7200002, 900, 700, 800, 'succeeded', 1, 2, 0,
+        3, 4, 0, '{"service_tier": "priority", "server_tool_use": {"web_search_requests": 2}}');
 INSERT INTO calls (id, state, pool, model, owner, opened_ms, ended_ms, reserved_nanousd)
 VALUES (12, 'unknown', 'p', 'claude-haiku-5-5', 'me', 7200003, 7200004, 900);
 INSERT INTO calls (id, pool, model, owner, opened_ms, reserved_nanousd)
