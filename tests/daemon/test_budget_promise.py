@@ -215,7 +215,7 @@ def test_no_budget_is_ever_exceeded(tmp_path: Path, seed: int, record_property: 
         assert outcome.states["queued"] > 0
         at_worst = (outcome.settled + outcome.unknown_at_worst) / cap
         for name, value in (("used", at_worst), ("billed", outcome.billed / cap), ("calls", outcome.calls)):
-            record_property(name, value)
+            record_property(name, str(value))
         print(f"{seed=} {at_worst:.1%} {outcome.billed / cap:.1%} {outcome.calls} {outcome.states}")
 
     in_virtual_time(scene)
