@@ -77,14 +77,21 @@ class Allowance:
             self.server.adopt_limit(limit_per_min, now)
 
     def observe(self, reading: AxisReading, sent_at: float, drawn_since: float, now: float) -> None:
-        """Take in one response's headers. The server's word may only lower our own level."""
+        """Take in one response's headers.
+
+        The server's word may only lower our own level; but its first one also shows that what is kept
+        for the lanes above is there, however small the limit was that we began with.
+        """
         if self.server.is_old(reading, sent_at, now):
             return
         if reading.limit is not None and reading.limit > 0:
             self.limit_is_told = True
             self._named_until = None
             self.adopt_limit(float(reading.limit), now)
+        is_first = not self.server.known
         if self.server.observe(reading, sent_at, drawn_since, now):
+            if is_first:
+                self.bucket.grant_reserve(now)
             self.bucket.lower_to(max(0.0, self.server.level(now)), now)
 
     def exhausted(self, named_limit: float | None, now: float) -> bool:

@@ -52,6 +52,7 @@ class Bucket:
         self._drawn = 0.0
         self._use_per_s = 0.0
         self._use_as_of = now
+        self._reserve_missing = 0.0
 
     @property
     def drawn(self) -> float:
@@ -100,8 +101,14 @@ class Bucket:
     def adopt_limit(self, limit_per_min: float, now: float) -> None:
         """Another limit holds at once. A larger one does not fill the bucket."""
         self.level(now)
+        self._reserve_missing += self._pace.reserve * max(0.0, limit_per_min - self.limit_per_min)
         self.limit_per_min = limit_per_min
         self._measure()
+
+    def grant_reserve(self, now: float) -> None:
+        """What a larger limit keeps for the lanes above is there after all: no other lane waits for it."""
+        self._level = min(self.capacity, self.level(now) + self._reserve_missing)
+        self._reserve_missing = 0.0
 
     def use(self, now: float) -> float:
         """The share of the limit that was drawn in the last minute or so."""

@@ -686,6 +686,19 @@ def test_a_well_used_ceiling_grows() -> None:
     assert snapshot(limiter, now).ceiling > 4
 
 
+def test_what_is_kept_for_the_lanes_above_needs_no_filling_once_headers_name_a_larger_limit() -> None:
+    limiter = a_limiter(reserve=0.05)
+    told = AxisReading(limit=600_000, remaining=590_000)
+    read_by(limiter, 0.0, input_tokens=told)
+    assert isinstance(limiter.reserve(Demand(1, 3_000, 1), 0.0, keep=0.05), Permit)
+
+
+def test_but_nothing_is_there_that_the_api_does_not_have() -> None:
+    limiter = a_limiter(reserve=0.05)
+    read_by(limiter, 0.0, input_tokens=AxisReading(limit=600_000, remaining=20_000))
+    assert level(limiter, Axis.INPUT_TOKENS, 0.0) <= 20_000
+
+
 # Over a restart
 
 
