@@ -31,8 +31,8 @@ Cacheable = Sized | Path
 Input = TypeVar("Input")
 
 _AROUND = 40
-_STABLE_KEYS = ("model", "tools", "tool_choice", "system", "output_config", "thinking")
-"""What the API looks at before the messages; a change in any of them loses cached tokens."""
+_KEYS_BEFORE = ("model", "mcp_servers", "tools", "tool_choice", "output_config", "thinking")
+"""What the API looks at beside the blocks; a change in any of them loses cached tokens."""
 
 
 def assert_cacheable(
@@ -53,6 +53,7 @@ def assert_cacheable(
     hold here, `allow` texts that are stable; `min_tokens` is a minimum of your own, or False for none.
     Raises ValueError for a rule or a model that does not exist.
     """
+    __tracebackhide__ = True
     from claudeflow.prompts.lint import RULES, LintSettings
 
     unknown = sorted(set(ignore) - RULES.keys())
@@ -70,10 +71,12 @@ def assert_cacheable(
 def assert_stable(render: Callable[[Input], Mapping[str, Any]], inputs: Iterable[Input]) -> None:
     """Raise AssertionError when `render` gives another stable part for another input.
 
-    `render` makes a Messages body of an input; model, tools, system and answer schema must be equal to
-    the byte for all inputs, order of keys included. Give at least two inputs that differ, such as two
-    incidents; ValueError otherwise.
+    `render` makes a Messages body of an input; model, tools, system, answer schema, and messages up to the
+    last `cache_control` that you set, must be equal to the byte for all inputs, order of keys included; so
+    must speed, effort, thinking, the choice of tools, and whether there are citations. Give at least two
+    inputs that differ, such as two incidents; ValueError otherwise.
     """
+    __tracebackhide__ = True
     first: list[tuple[str, str]] | None = None
     count = 0
     for count, item in enumerate(inputs, 1):
@@ -103,9 +106,15 @@ def _findings(what: Cacheable, settings: LintSettings) -> list[Finding]:
 
 
 def _loaded(folder: Path) -> PromptTemplate:
-    from claudeflow.prompts import load_prompts
+    """The prompt of a folder, whatever is wrong with those beside it. Raises PromptError."""
+    from claudeflow.domain.errors import PromptError
+    from claudeflow.prompts import survey_prompts
 
-    return load_prompts(folder.parent)[folder.name]
+    prompts, mistakes = survey_prompts(folder.parent)
+    if folder.name not in prompts:
+        own = [str(one) for one in mistakes if str(one).startswith(f"{folder.name}/")]
+        raise PromptError("\n".join(own) or f"{folder}: no prompt is there")
+    return prompts[folder.name]
 
 
 def _told(finding: Finding) -> str:
@@ -147,29 +156,61 @@ def _minimum(model: str | None) -> int | None:
 
 
 def _stable_parts(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The parts of a body that come before its messages, as texts, in the order in which they count."""
+    """What of a body decides what is read from the cache, as texts with their names."""
+    from claudeflow.prompts.lint.bodies import name_of, stable_blocks
+
+    parts = [(key, _json(body[key])) for key in _KEYS_BEFORE if key in body]
+    parts.append(("speed", _json(body.get("speed") or "standard")))
+    parts.append(("citations", _json(_has(body, _cites))))
+    blocks = stable_blocks(body)
+    if blocks and blocks[-1].message >= 0:
+        parts.append(("images", _json(_has(body, _is_image))))
+    for block in blocks:
+        name = name_of(body, block)
+        if block.message >= 0 and block.index == 0:
+            role = body["messages"][block.message].get("role")
+            parts.append((f"the role of messages[{block.message}]", str(role)))
+        parts.append((name, _text(block.content)))
+    return parts
+
+
+def _json(value: Any) -> str:
     import json
 
-    from claudeflow.prompts.lint.bodies import stable_texts
+    return json.dumps(value, ensure_ascii=False)
 
-    parts: list[tuple[str, str]] = []
-    for key in _STABLE_KEYS:
-        if key == "system":
-            parts += stable_texts(body)
-        elif key in body:
-            parts.append((key, json.dumps(body[key], ensure_ascii=False)))
-    return parts
+
+def _text(content: Mapping[str, Any]) -> str:
+    """A block without its marker: the text alone where there is nothing else."""
+    rest = {key: value for key, value in content.items() if key != "cache_control"}
+    return str(rest["text"]) if rest.keys() <= {"type", "text"} and "text" in rest else _json(rest)
+
+
+def _has(body: Mapping[str, Any], check: Callable[[Mapping[str, Any]], bool]) -> bool:
+    from claudeflow.policy.caching.places import blocks_of
+
+    return any(isinstance(block.content, Mapping) and check(block.content) for block in blocks_of(body))
+
+
+def _cites(content: Mapping[str, Any]) -> bool:
+    citations = content.get("citations")
+    return isinstance(citations, Mapping) and bool(citations.get("enabled"))
+
+
+def _is_image(content: Mapping[str, Any]) -> bool:
+    return content.get("type") == "image"
 
 
 def _difference(first: list[tuple[str, str]], other: list[tuple[str, str]]) -> str:
     """Where two stable parts begin to differ."""
     for (name, text), (other_name, other_text) in zip(first, other, strict=False):
         if name != other_name:
-            return f"  one has {name} where the other has {other_name}"
+            alone = name if name not in {known for known, _ in other} else other_name
+            return f"  only one of them has {alone}"
         if text != other_text:
             return _first_change(name, text, other_text)
-    names = [name for name, _ in max(first, other, key=len)]
-    return f"  one has {len(first)} parts, the other {len(other)}: {', '.join(names)}"
+    longer = max(first, other, key=len)
+    return f"  only one of them has {longer[min(len(first), len(other))][0]}"
 
 
 def _first_change(name: str, text: str, other: str) -> str:

@@ -40,6 +40,7 @@ class Prompts:
         """`claudeflow.testing.assert_cacheable` for the folders of these prompts, or of all."""
         from claudeflow.testing import assert_cacheable
 
+        __tracebackhide__ = True
         for name in names or self.templates:
             assert_cacheable(self.folder / self[name].name, **how)
 
@@ -47,6 +48,7 @@ class Prompts:
         """`claudeflow.testing.assert_stable` for a prompt and several inputs."""
         from claudeflow.testing import assert_stable
 
+        __tracebackhide__ = True
         assert_stable(lambda variables: self.render(name, **variables), inputs)
 
 

@@ -15,8 +15,14 @@ DOCUMENT = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text(enco
 LONGEST_S = 240
 
 
+LONG = {"peers"}
+"""Waits for real seconds, so it runs with the long runs."""
+
+
 @pytest.mark.timeout(LONGEST_S)
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.chaos) if name in LONG else name for name in BENCHMARKS]
+)
 def test_a_benchmark_runs_and_prints_a_table(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--tiny"]) == 0
     assert "| --- |" in capsys.readouterr().out

@@ -120,6 +120,19 @@ def test_every_mistake_in_a_lane_and_its_hours_says_what_is_allowed() -> None:
     }
 
 
+@pytest.mark.parametrize("limit", ["1e-10", "1.1e9", "1e30", "-5.0"])
+def test_a_limit_that_no_budget_can_have_is_a_mistake(limit: str) -> None:
+    [(path, mistake)] = mistakes_in(f"[budgets.team]\nlimit_usd = {limit}").items()
+    assert path == "budgets.team.limit_usd"
+    assert mistake.startswith("must be a number of US dollars above 0, 1,000,000,000 at most; found ")
+
+
+@pytest.mark.parametrize("limit", ["1e-9", "1000000000"])
+def test_the_least_and_the_largest_limit_are_taken(limit: str) -> None:
+    budget = parse_config(f"[budgets.team]\nlimit_usd = {limit}", "c.toml").budgets["team"]
+    assert budget.limit_nanousd == round(float(limit) * 1e9)
+
+
 def test_a_budget_for_nothing_that_is_there_is_a_mistake() -> None:
     text = """
 [budgets.team]
@@ -136,7 +149,7 @@ limit_usd = 5
 scope = "workflows:vendors"
 """
     assert mistakes_in(text) == {
-        "budgets.team.limit_usd": "must be more than 0; found 0",
+        "budgets.team.limit_usd": "must be a number of US dollars above 0, 1,000,000,000 at most; found 0",
         "budgets.team.period": "must be one of 'month' or 'day'; found \"week\"",
         "budgets.Nights": (
             "the name of a budget must be at most 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first"
@@ -404,6 +417,14 @@ def test_every_wrong_price_is_a_mistake_of_its_own(tmp_path: Path) -> None:
         load_prices(prices_with(tmp_path / "p.toml", '[[model]]\nid = "x"'))
     assert len(refused.value.mistakes) > 3
     assert not any("\n" in mistake.message for mistake in refused.value.mistakes)
+
+
+def test_wrong_prices_are_counted_in_the_file_that_has_them(tmp_path: Path) -> None:
+    text = A_PRICE.format(id="claude-own-1", pool="own") + "[[model]]\npool = 'p'\n"
+    with pytest.raises(ConfigError) as refused:
+        load_prices(prices_with(tmp_path / "p.toml", text))
+    places = {mistake.message.split(".")[0].split(" ")[0] for mistake in refused.value.mistakes}
+    assert places == {"model[1]"}
 
 
 def test_a_missing_price_file_is_named_with_the_key_that_names_it() -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from claudeflow.cli.output import count, printable, span
 from claudeflow.domain.money import usd
+from claudeflow.domain.words import plural
 
 BAR_CELLS = 12
 
@@ -87,7 +88,7 @@ def holds_table(holds: Iterable[Mapping[str, Any]]) -> Table:
 
 def spend_line(spend: Mapping[str, Any]) -> str:
     """The books in one line: settled, saved by the cache, and the bound on what is unknown."""
-    text = f"spent {usd(spend['settled_nanousd'])} in {spend['calls']:,} calls"
+    text = f"spent {usd(spend['settled_nanousd'])} in {plural(spend['calls'], 'call')}"
     saved = spend["uncached_nanousd"] - spend["settled_nanousd"]
     if saved > 0 and spend["uncached_nanousd"]:
         text += f", {usd(saved)} ({saved / spend['uncached_nanousd']:.0%}) less than without the cache"

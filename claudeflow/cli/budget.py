@@ -14,7 +14,7 @@ from claudeflow.cli.output import console, note, print_json, printable
 from claudeflow.cli.places import places_options
 from claudeflow.cli.record import local
 from claudeflow.domain.errors import DaemonUnreachable
-from claudeflow.domain.money import usd
+from claudeflow.domain.money import dollars
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -97,8 +97,8 @@ def set_limit(
         print_json(report)
         return
     until = f" until {local(report['limit_until'])}" if report["limit_until"] else ""
-    left = usd(report["left_nanousd"], 2)
-    click.echo(printable(f"budget {report['name']}: {usd(report['limit_nanousd'], 2)}{until}, {left} left"))
+    left = dollars(report["left_nanousd"])
+    click.echo(printable(f"budget {report['name']}: {dollars(report['limit_nanousd'])}{until}, {left} left"))
 
 
 @command.command(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from claudeflow.cli.output import count, printable
+from claudeflow.cli.output import printable
 from claudeflow.cli.record import local
-from claudeflow.domain.money import usd
+from claudeflow.domain.money import dollars
+from claudeflow.domain.words import plural
 
 _MONEY = ("limit", "spent", "under way", "left", "share", "forecast")
 
@@ -21,12 +22,12 @@ def table_of(budgets: Sequence[Mapping[str, Any]]) -> Any:
             budget["name"],
             budget["scope"],
             budget["period"] + ("" if budget["hard"] else " (soft)"),
-            _money(budget["limit_nanousd"]),
-            _money(budget["spent_nanousd"] + budget["unknown_nanousd"]),
-            _money(budget["expected_nanousd"]),
-            _money(budget["left_nanousd"]),
+            dollars(budget["limit_nanousd"]),
+            dollars(budget["spent_nanousd"] + budget["unknown_nanousd"]),
+            dollars(budget["expected_nanousd"]),
+            dollars(budget["left_nanousd"]),
             f"{budget['share']:.1%}",
-            "?" if forecast is None else _money(forecast),
+            "?" if forecast is None else dollars(forecast),
             local(budget["resets_at"]),
         )
         table.add_row(*(printable(cell) for cell in cells))
@@ -54,7 +55,7 @@ def history_table(changes: Sequence[Mapping[str, Any]]) -> Any:
             change["budget"],
             change["act"],
             change["threshold"] or "",
-            _money(change["limit_nanousd"]),
+            dollars(change["limit_nanousd"]),
             local(change["until"]),
             change["reason"],
         )
@@ -65,13 +66,13 @@ def history_table(changes: Sequence[Mapping[str, Any]]) -> Any:
 def _lines_of(budget: Mapping[str, Any]) -> Iterator[str]:
     if budget["limit_nanousd"] != budget["configured_nanousd"]:
         until = f" until {local(budget['limit_until'])}" if budget["limit_until"] else ""
-        yield f"limit set at run time{until}; the configuration says {_money(budget['configured_nanousd'])}"
+        yield f"limit set at run time{until}; the configuration says {dollars(budget['configured_nanousd'])}"
     if budget["unknown_nanousd"]:
-        unknown = _money(budget["unknown_nanousd"])
+        unknown = dollars(budget["unknown_nanousd"])
         yield f"{unknown} of what is spent is the most that calls of unknown cost came to"
     if budget["in_flight"]:
-        most, calls = _money(budget["reserved_nanousd"]), count(budget["in_flight"])
-        yield f"{calls} calls under way, which may cost {most} at most"
+        most, calls = dollars(budget["reserved_nanousd"]), plural(budget["in_flight"], "call")
+        yield f"{calls} under way, which may cost {most} at most"
     for threshold in budget["thresholds"]:
         if threshold["state"] != "below":
             yield f"{_words(threshold)} {threshold['state']}, since {local(threshold['since'])}"
@@ -86,10 +87,6 @@ def _lines_of(budget: Mapping[str, Any]) -> Iterator[str]:
 def _words(threshold: Mapping[str, Any]) -> str:
     of_what = " of the forecast" if threshold["forecast"] else ""
     return f"{threshold['action']} at {threshold['at'] * 100:g} %{of_what}"
-
-
-def _money(nanousd: int) -> str:
-    return usd(nanousd, 2 if abs(nanousd) >= 100_000_000 or not nanousd else 6)
 
 
 def _table(*headings: str) -> Any:

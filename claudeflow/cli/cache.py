@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from claudeflow.cli.offline import checked, either_door
 from claudeflow.cli.output import console, note, print_json
 from claudeflow.cli.places import places_options
+from claudeflow.domain.words import plural
 
 Row = Mapping[str, Any]
 
@@ -23,6 +24,11 @@ ORDERS: Mapping[str, tuple[Callable[[Row], Any], bool]] = {
     "name": (lambda row: (row["workflow"], row["prompt_name"] or "", row["prefix"]), False),
 }
 """What prefixes can be sorted by, and whether the largest comes first."""
+
+SHOWN = 30
+"""So many prefixes are shown unless something else is asked for."""
+
+WIDER = "make the terminal wider, or take --json"
 
 NOTHING_YET = (
     "nothing has been cached yet: a prompt, or a request with `system` or `tools` that several jobs share, "
@@ -38,11 +44,16 @@ NOTHING_YET = (
 )
 @click.option("--workflow", metavar="NAME", help="Only this workflow.")
 @click.option("--sort", type=click.Choice(list(ORDERS)), default="used", show_default=True, help="By what.")
-@click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help=f"At most so many prefixes.  [default: {SHOWN}; JSON: all]"
+)
+@click.option("--all", "whole", is_flag=True, help="Show each prefix, also those that are not cached.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: money in nano-dollars.")
 @places_options("socket", "config")
 @click.pass_context
-def command(context: click.Context, workflow: str | None, sort: str, limit: int, as_json: bool) -> None:
+def command(
+    context: click.Context, *, workflow: str | None, sort: str, limit: int | None, whole: bool, as_json: bool
+) -> None:
     """Show each prefix: its size, how long it is kept and why, reads and writes, and what it has saved;
     then the share of each workflow's input that was read from the cache.
 
@@ -53,23 +64,35 @@ def command(context: click.Context, workflow: str | None, sort: str, limit: int,
     key, largest_first = ORDERS[sort]
     prefixes = sorted(found["prefixes"], key=key, reverse=largest_first)
     if as_json:
-        print_json({**found, "prefixes": prefixes})
-        return
-    if not prefixes and not found["workflows"]:
+        print_json({**found, "prefixes": prefixes[:limit]})
+    elif not prefixes and not found["workflows"]:
         note(NOTHING_YET if workflow is None else f"workflow {workflow} has called nothing lately")
-        return
-    _print_tables(prefixes[:limit], found["workflows"])
-    if len(prefixes) > limit:
-        note(f"{len(prefixes) - limit:,} more prefixes: --limit {len(prefixes)}")
+    else:
+        _print_tables({**found, "prefixes": prefixes}, limit or SHOWN, whole)
 
 
-def _print_tables(prefixes: Sequence[Row], workflows: Sequence[Row]) -> None:
+def _print_tables(found: Row, limit: int, whole: bool) -> None:
     from claudeflow.cli import cache_board as board
 
     screen = console()
-    if prefixes:
-        screen.print(board.prefixes_table(prefixes))
-    if prefixes and workflows:
-        screen.print()
-    if workflows:
-        screen.print(board.shares_table(workflows))
+    shown, idle = (found["prefixes"], []) if whole else board.without_idle(found["prefixes"])
+    parts: list[Any] = []
+    remarks: list[str] = []
+    if shown:
+        part, layout = board.prefixes_board(shown[:limit], found["now"], screen.width)
+        parts.append(part)
+        remarks.append(layout.remark(WIDER))
+    if idle:
+        parts.append("\n".join(idle))
+        remarks.append("--all shows every prefix")
+    if found["workflows"]:
+        part, layout = board.shares_board(found["workflows"], screen.width, whole=whole)
+        parts.append(part)
+        remarks.append(layout.remark(WIDER))
+    if len(shown) > limit:
+        more = plural(len(shown) - limit, "more prefix", "more prefixes")
+        remarks.append(f"{more}: --limit {len(shown)}")
+    for place, part in enumerate(parts):
+        screen.print(*(["", part] if place else [part]), sep="\n")
+    for remark in filter(None, remarks):
+        note(remark)

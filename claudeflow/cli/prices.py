@@ -8,11 +8,15 @@ import click
 
 from claudeflow.cli.exits import Exit
 from claudeflow.cli.offline import checked, either_door
-from claudeflow.cli.output import console, print_json, printable
+from claudeflow.cli.output import console, note, print_json, printable
 from claudeflow.cli.places import places_of, places_options
+from claudeflow.cli.problems import Failure
+from claudeflow.cli.prompt_folder import meant
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Iterable
+
+    from claudeflow.policy.money.pricing import ModelInfo, PriceTable
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "dim"}
 
@@ -39,23 +43,17 @@ def list_prices(context: click.Context, model: str | None, as_json: bool) -> Non
     """Print what a million tokens cost now, in US dollars: the shipped list with your own file over it."""
     import time
 
-    from claudeflow.cli.prices_table import price_to_json, prices_table
+    from claudeflow.cli.prices_table import price_to_json
     from claudeflow.config import PriceSettings, load_config, load_prices
 
     path = places_of(context).config_if_any
     table = load_prices(load_config(path).prices if path else PriceSettings())
-    models = [table.find(model)] if model else list(table.models.values())
+    models = [_found(table, model)] if model else list(table.models.values())
     now_ms = int(time.time() * 1000)
     if as_json:
         print_json({"models": [price_to_json(info, now_ms) for info in models]})
         return
-    console().print(prices_table(models, now_ms))
-    console().print(
-        "USD per million tokens. Batches: half. US data residency: a tenth more. Web search: $0.01."
-    )
-    for info in models:
-        if info.note:
-            console().print(printable(f"{info.id}: {info.note}"))
+    _print_list(models, now_ms)
 
 
 @command.command(
@@ -78,6 +76,31 @@ def check(context: click.Context, as_json: bool) -> None:
         _print_findings(found["findings"])
     if any(finding["level"] == "error" for finding in found["findings"]):
         context.exit(Exit.FAILED)
+
+
+def _found(table: PriceTable, model: str) -> ModelInfo:
+    try:
+        return table.names[model]
+    except KeyError:
+        text = f"no price is known for {model}{meant(model, table.names)}"
+        raise Failure(Exit.NOT_FOUND, printable(text)) from None
+
+
+def _print_list(models: Iterable[ModelInfo], now_ms: int) -> None:
+    from rich.padding import Padding
+
+    from claudeflow.cli.prices_table import prices_layout
+
+    screen = console()
+    table, layout = prices_layout(models, now_ms, screen.width)
+    screen.print(table)
+    screen.print("USD per million tokens. Batches: half. US data residency: a tenth more. Web search: $0.01.")
+    for info in models:
+        if info.note:
+            screen.print(printable(f"{info.id}:"))
+            screen.print(Padding(printable(info.note), (0, 0, 0, 2)))
+    if layout.left_out:
+        note(layout.remark("make the terminal wider, or take --json"))
 
 
 def _print_findings(findings: list[dict[str, Any]]) -> None:

@@ -6,29 +6,38 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from rich.table import Table
 
-from claudeflow.cli.board import columns
+from claudeflow.cli.fitting import Column, Layout, fitted
 from claudeflow.cli.output import count
 from claudeflow.policy.money.pricing import ModelInfo, Price, Rates, price_in_force
 
+_KINDS = (("input", 0), ("write_5m", 1), ("write_1h", 2), ("read", 1), ("output", 0))
 PICO_PER_USD_PER_MILLION = 1_000_000
 
 
-def prices_table(models: Iterable[ModelInfo], now_ms: int) -> Table:
+def prices_layout(models: Iterable[ModelInfo], now_ms: int, width: int) -> tuple[Table, Layout]:
     """One row for each price that may hold now: ordinary, of large prompts, of fast mode."""
-    kinds = ("input", "write 5m", "write 1h", "read", "output")
-    table = columns("model", "since", right=kinds)
+    rows = []
     for info in models:
         price = price_in_force(info, now_ms)
         name, since = info.id, _day(price)
         for which, rates in _rows(price):
-            cells = (_usd(value) for value in asdict(rates).values())
-            table.add_row(f"{name} {which}".strip() if name else f"  {which}", since, *cells)
+            cells = {kind: _usd(value) for kind, value in asdict(rates).items()}
+            rows.append(
+                {"model": f"{name} {which}".strip() if name else f"  {which}", "since": since, **cells}
+            )
             name = since = ""
-    return table
+    columns = [
+        Column("model", itemgetter("model"), is_words=True),
+        Column("since", itemgetter("since"), 3),
+        *(Column(name.replace("_", " "), itemgetter(name), rank) for name, rank in _KINDS),
+    ]
+    layout = fitted(columns, rows, width)
+    return layout.table(rows), layout
 
 
 def price_to_json(info: ModelInfo, now_ms: int) -> dict[str, Any]:

@@ -24,9 +24,9 @@ EXIT_OF_CODE: Mapping[str, Exit] = {
     "nothing_to_release": Exit.CONFLICT,
     "conflict": Exit.CONFLICT,
     "lane_full": Exit.FAILED,
-    "no_admin_key": Exit.FAILED,
-    "no_report": Exit.FAILED,
-    "nothing_compared": Exit.FAILED,
+    "no_admin_key": Exit.BAD_CONFIG,
+    "no_report": Exit.UNREACHABLE,
+    "nothing_compared": Exit.NOT_FOUND,
     "not_found": Exit.FAILED,
 }
 """Stable `code` of a problem document → exit code."""

@@ -55,7 +55,7 @@ def find_prompt(prompts: Mapping[str, PromptTemplate], name: str) -> PromptTempl
     try:
         return prompts[name]
     except KeyError:
-        raise Failure(Exit.NOT_FOUND, f"no prompt is named {name}{_meant(name, prompts)}") from None
+        raise Failure(Exit.NOT_FOUND, f"no prompt is named {name}{meant(name, prompts)}") from None
 
 
 def prices_of(context: click.Context) -> PriceTable:
@@ -72,6 +72,10 @@ def minimum_of(prices: PriceTable, model: str) -> int | None:
     return next((info.cache_minimum_tokens for info in found), None)
 
 
-def _meant(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(sorted(names)) or 'none'}"
+def meant(name: str, names: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the one that may have been meant, else all there are."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1) or [one for one in known if name and name in one]
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; there are: {', '.join(known) or 'none'}"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from claudeflow.cli.exits import Exit
-from claudeflow.cli.lint import findings_in_words
 from claudeflow.cli.output import console, note, print_json, printable
 from claudeflow.cli.places import places_options
 from claudeflow.cli.problems import Failure
 from claudeflow.cli.prompt_folder import find_prompt, minimum_of, prices_of, prompts_folder, remember_folder
 from claudeflow.cli.prompt_inputs import rendered, variables_of
+from claudeflow.domain.words import plural
 
 if TYPE_CHECKING:
+    from claudeflow.domain.errors import Mistake
     from claudeflow.domain.prompt import PromptTemplate
     from claudeflow.policy.money.pricing import PriceTable
+
+_SAID_BY_STABLE = frozenset({"stable_tokens", "cache_minimum_tokens", "is_cacheable"})
+"""What the line `stable` says in words."""
 
 folder_option = click.option(
     "--folder",
@@ -50,14 +54,15 @@ def command() -> None:
 @click.pass_context
 def list_(context: click.Context, as_json: bool) -> None:
     """List all prompts: version, model, lane, and whether the stable part is large enough to be cached."""
-    prompts, prices = _prompts(context), prices_of(context)
+    (prompts, mistakes), prices = _survey(context), prices_of(context)
     rows = [facts(template, prices) for template in prompts.values()]
     if as_json:
-        print_json({"prompts": rows})
-    elif not rows:
-        note(f"no prompts in {prompts_folder(context)}")
-    else:
+        print_json({"prompts": rows, "mistakes": [str(mistake) for mistake in mistakes]})
+    elif rows:
         _print_table(rows)
+    elif not mistakes:
+        note(f"no prompts in {prompts_folder(context)}")
+    _fail_for(context, mistakes)
 
 
 @command.command(
@@ -72,12 +77,14 @@ def list_(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def show(context: click.Context, name: str, as_json: bool) -> None:
     """Show one prompt: its settings, its stable part in short, and the variables that an input must have."""
-    template = find_prompt(_prompts(context), name)
+    template = _prompt(context, name)
     known = {**facts(template, prices_of(context)), "variables": variables_of(template)}
     if as_json:
         print_json(known)
         return
     for key, value in known.items():
+        if key in _SAID_BY_STABLE:
+            continue
         shown = ", ".join(value) or "none" if isinstance(value, list) else value
         click.echo(f"{key:22} {'-' if shown is None else shown}")
     first = next((line for line in template.system.splitlines() if line.strip()), "")
@@ -108,7 +115,7 @@ def render(context: click.Context, name: str, pairs: tuple[str, ...], file: Any,
 
     The daemon may set others, or none, by what pays: see `claudeflow cache`.
     """
-    template = find_prompt(_prompts(context), name)
+    template = _prompt(context, name)
     body = rendered(template, pairs, file.read() if file is not None else None)
     if as_text:
         click.echo(body["messages"][0]["content"])
@@ -131,7 +138,8 @@ def check(context: click.Context) -> None:
     """
     from claudeflow.prompts.lint import lint_prompts
 
-    folder, prompts, prices = prompts_folder(context), _prompts(context), prices_of(context)
+    folder, prices = prompts_folder(context), prices_of(context)
+    prompts, mistakes = _survey(context)
     findings = lint_prompts(folder)
     for finding in findings:
         click.echo(f"{printable(str(finding))}; {finding.move}")
@@ -142,10 +150,11 @@ def check(context: click.Context) -> None:
         elif known["cache_minimum_tokens"] is None:
             click.echo(f"{folder / template.name}: warning: no price is known for {template.model}")
     if findings:
-        raise Failure(
-            Exit.FAILED, f"{folder}: {findings_in_words(len(findings))}; see claudeflow lint {folder}"
-        )
-    click.echo(f"{folder}: {len(prompts)} prompts without a mistake")
+        note(f"{folder}: {plural(len(findings), 'finding')}; see claudeflow lint {folder}")
+    _fail_for(context, mistakes)
+    if findings:
+        context.exit(Exit.FAILED)
+    click.echo(f"{folder}: {plural(len(prompts), 'prompt')} without a mistake")
 
 
 def facts(template: PromptTemplate, prices: PriceTable) -> dict[str, Any]:
@@ -170,14 +179,27 @@ def facts(template: PromptTemplate, prices: PriceTable) -> dict[str, Any]:
     }
 
 
-def _prompts(context: click.Context) -> Mapping[str, PromptTemplate]:
-    from claudeflow.domain.errors import PromptError
-    from claudeflow.prompts import load_prompts
+def _survey(context: click.Context) -> tuple[Mapping[str, PromptTemplate], Sequence[Mistake]]:
+    """The prompts that are right, and the mistakes in others. Raises PromptError."""
+    from claudeflow.prompts import survey_prompts
 
-    try:
-        return load_prompts(prompts_folder(context))
-    except PromptError as problem:
-        raise Failure(Exit.FAILED, str(problem).splitlines()) from problem
+    return survey_prompts(prompts_folder(context))
+
+
+def _prompt(context: click.Context, name: str) -> PromptTemplate:
+    """The prompt with this name, whatever is wrong with others. Raises Failure, PromptError."""
+    prompts, mistakes = _survey(context)
+    own = [mistake for mistake in mistakes if str(mistake).startswith(f"{name}/")]
+    if own:
+        _fail_for(context, own)
+    return find_prompt(prompts, name)
+
+
+def _fail_for(context: click.Context, mistakes: Sequence[Mistake]) -> None:
+    """Raise Failure naming every mistake, if there is any."""
+    if mistakes:
+        folder = prompts_folder(context)
+        raise Failure(Exit.FAILED, [f"{folder}: {mistake}" for mistake in mistakes])
 
 
 def _marked(body: Mapping[str, Any], template: PromptTemplate, minimum: int) -> Mapping[str, Any]:
@@ -191,22 +213,24 @@ def _marked(body: Mapping[str, Any], template: PromptTemplate, minimum: int) -> 
     return with_breakpoints(body, path, Plan(marks=marks))
 
 
-def _print_table(rows: Iterable[Mapping[str, Any]]) -> None:
-    from rich.table import Table
+def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    from claudeflow.cli.fitting import Column, fitted
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("name", "version", "model", "lane", "stable", "minimum", "cached"):
-        right = name in {"stable", "minimum"}
-        table.add_column(name, no_wrap=True, justify="right" if right else "left")
-    for row in rows:
-        minimum = row["cache_minimum_tokens"]
-        table.add_row(
-            row["name"],
-            row["version"],
-            row["model"],
-            row["lane"] or "(default)",
-            f"~{row['stable_tokens']:,}",
-            "?" if minimum is None else f"{minimum:,}",
-            "?" if minimum is None else "yes" if row["is_cacheable"] else "too small",
-        )
-    console().print(table)
+    columns = (
+        Column("name", lambda row: row["name"], is_words=True),
+        Column("version", lambda row: row["version"], 3, is_words=True),
+        Column("model", lambda row: row["model"], is_words=True),
+        Column("lane", lambda row: row["lane"] or "(default)", 2, is_words=True),
+        Column("stable", lambda row: f"~{row['stable_tokens']:,}"),
+        Column("minimum", lambda row: _if_known(row, f"{row['cache_minimum_tokens'] or 0:,}"), 1),
+        Column("cached", lambda row: _if_known(row, "yes" if row["is_cacheable"] else "too small")),
+    )
+    screen = console()
+    layout = fitted(columns, rows, screen.width)
+    screen.print(layout.table(rows))
+    if layout.left_out:
+        note(layout.remark("make the terminal wider, or take --json"))
+
+
+def _if_known(row: Mapping[str, Any], text: str) -> str:
+    return "?" if row["cache_minimum_tokens"] is None else text

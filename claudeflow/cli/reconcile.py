@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from claudeflow.cli.exits import Exit
 from claudeflow.cli.offline import checked, either_door
-from claudeflow.cli.output import console, print_json, printable
+from claudeflow.cli.output import console, note, print_json, printable
 from claudeflow.cli.places import places_options
 from claudeflow.domain.money import usd
+from claudeflow.domain.words import plural
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from claudeflow.cli.fitting import Layout
 
 TIMEOUT_S = 300.0
 PLACES = 6
@@ -29,7 +31,6 @@ KIND_NAMES: Mapping[str, str] = {
     "cost_nanousd": "cost",
 }
 BY = ("day", "model")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @click.command(
@@ -39,9 +40,11 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
     "  claudeflow reconcile --last --json | jq '.cells[] | select(.agrees | not)'",
 )
 @click.option(
-    "--since", metavar="TIME", help="From when: a day, or RFC 3339 with a zone; else the last 7 days."
+    "--since",
+    metavar="WHEN",
+    help="7d, 24h, 2w, today, month, all, 2026-11, 2026-11-22 or a moment; UTC.  [default: the last 7 days]",
 )
-@click.option("--until", metavar="TIME", help="Until when; without it, as far as reports are complete.")
+@click.option("--until", metavar="WHEN", help="The same; without it, as far as reports are complete.")
 @click.option(
     "--by", type=click.Choice(BY), help="One row for each day, or each model; without it, for both."
 )
@@ -54,7 +57,8 @@ def command(
 ) -> None:
     """Compare the books with the provider's usage and cost reports, and say what does not agree.
 
-    The daemon asks, with an admin key of its own. Exit code 1 when something does not agree.
+    The daemon asks, with an admin key of its own. Exit code 1 when something does not agree,
+    3 without a daemon or without a report, 5 when there is nothing to compare, 78 without an admin key.
     """
     if last and (since or until):
         raise click.UsageError("--last shows what was compared then: leave --since and --until out")
@@ -63,7 +67,7 @@ def command(
         found = checked(door.call("GET", "/v1/reconcile")).json()
     else:
         door.stay_online()
-        query = {name: _moment(value) for name, value in (("since", since), ("until", until)) if value}
+        query = {name: value for name, value in (("since", since), ("until", until)) if value}
         found = checked(door.call("POST", "/v1/reconcile", query=query, timeout_s=TIMEOUT_S)).json()
     if as_json:
         print_json(found)
@@ -73,19 +77,16 @@ def command(
         context.exit(Exit.FAILED)
 
 
-def _moment(text: str) -> str:
-    """A time as the daemon reads it; a bare day begins at midnight, UTC."""
-    return f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text
-
-
 def _print_screen(found: Mapping[str, Any], by: str | None) -> None:
     screen = console()
     screen.print(printable(headline(found)))
     if found["cells"]:
+        table, layout = cells_layout(found["cells"], by, screen.width)
         screen.print()
-        screen.print(cells_table(found["cells"], by))
-    else:
-        screen.print("neither side has a call in that time")
+        screen.print(table)
+        remark = layout.remark("make the terminal wider, or take --json")
+        if remark:
+            note(remark)
     lines = [*drift_lines(found["cells"]), *unknown_lines(found["cells"]), *found["notes"]]
     for line in ["", *lines] if lines else []:
         screen.print(printable(line))
@@ -94,27 +95,34 @@ def _print_screen(found: Mapping[str, Any], by: str | None) -> None:
 def headline(found: Mapping[str, Any]) -> str:
     """What was compared, and how it went."""
     drifts = sum(len(cell["drifts"]) for cell in found["cells"])
-    verdict = (
-        "the books agree" if found["agrees"] else f"{drifts} {'number' if drifts == 1 else 'numbers'} off"
-    )
+    verdict = "the books agree" if found["agrees"] else f"{plural(drifts, 'number')} off"
+    if not found["cells"]:
+        verdict = "nothing to compare yet, neither side has a call in that time"
     return (
         f"{verdict}: {_minute(found['since'])} to {_minute(found['until'])}, {found['scope']}, "
         f"by the {found['source']} report"
     )
 
 
-def cells_table(cells: Iterable[Mapping[str, Any]], by: str | None) -> Table:
-    """Both sides of each row: tokens in and out, and cost."""
-    from rich.table import Table
+def cells_layout(cells: Iterable[Mapping[str, Any]], by: str | None, width: int) -> tuple[Table, Layout]:
+    """Both sides of each row: tokens in and out, and cost. Drifts are told to the token elsewhere."""
+    from claudeflow.cli.fitting import Column, fitted
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("day",) if by == "day" else ("model",) if by == "model" else ("day", "model", "tier"):
-        table.add_column(name)
-    for name in ("input", "theirs", "output", "theirs", "cost", "theirs", ""):
-        table.add_column(name, justify="right" if name else "left", no_wrap=True)
-    for names, row in _grouped(cells, by).items():
-        table.add_row(*(printable(name) for name in names), *row.shown())
-    return table
+    rows = [row.shown() | names for names, row in _grouped(cells, by)]
+    tiers = any(row.get("service_tier", "standard") != "standard" for row in rows)
+    keys = [by] if by else ["day", "model", *(["service_tier"] if tiers else [])]
+    names = [
+        Column("tier" if key == "service_tier" else key, _cell(key), is_words=True, narrowest=18)
+        for key in keys
+    ]
+    pairs = (("input", 1), ("output", 2), ("cost", 0))
+    sides = [
+        Column(name, _cell(f"{side} {kind}"), rank)
+        for kind, rank in pairs
+        for side, name in (("our", kind), ("their", "theirs"))
+    ]
+    layout = fitted([*names, *sides, Column("", _cell("verdict"), is_words=True)], rows, width)
+    return layout.table(rows), layout
 
 
 def drift_lines(cells: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -143,8 +151,7 @@ def unknown_lines(cells: Iterable[Mapping[str, Any]]) -> list[str]:
             said = "the report does not settle it"
         else:
             said = f"the report shows that {usd(billed, PLACES)} was billed" if billed else "none was billed"
-        calls = "1 call" if number == 1 else f"{number} calls"
-        lines.append(f"{_name_of(cell)}: {calls} of unknown cost, at most {bound}: {said}")
+        lines.append(f"{_name_of(cell)}: {plural(number, 'call')} of unknown cost, at most {bound}: {said}")
     return lines
 
 
@@ -163,18 +170,30 @@ class _Row:
         self.costed = self.costed and cell["theirs"]["cost_nanousd"] is not None
         self.agrees = self.agrees and cell["agrees"]
 
-    def shown(self) -> list[str]:
-        tokens = [f"{number:,}" for number in (*self.input, *self.output)]
-        theirs = usd(self.cost[1]) if self.costed else "-"
-        return [*tokens, usd(self.cost[0]), theirs, "agrees" if self.agrees else "OFF"]
+    def shown(self) -> dict[str, str]:
+        return {
+            "our input": f"{self.input[0]:,}",
+            "their input": f"{self.input[1]:,}",
+            "our output": f"{self.output[0]:,}",
+            "their output": f"{self.output[1]:,}",
+            "our cost": usd(self.cost[0]),
+            "their cost": usd(self.cost[1]) if self.costed else "-",
+            "verdict": "agrees" if self.agrees else "OFF",
+        }
 
 
-def _grouped(cells: Iterable[Mapping[str, Any]], by: str | None) -> dict[tuple[str, ...], _Row]:
+def _cell(name: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda row: printable(row[name])
+
+
+def _grouped(cells: Iterable[Mapping[str, Any]], by: str | None) -> Iterator[tuple[dict[str, str], _Row]]:
+    """The names of each row, and its sums."""
+    keys = (by,) if by else ("day", "model", "service_tier")
     rows: dict[tuple[str, ...], _Row] = {}
     for cell in cells:
-        names = (cell[by],) if by else (cell["day"], cell["model"], cell["service_tier"])
-        rows.setdefault(names, _Row()).add(cell)
-    return rows
+        rows.setdefault(tuple(cell[key] for key in keys), _Row()).add(cell)
+    for values, row in rows.items():
+        yield dict(zip(keys, values, strict=True)), row
 
 
 def _name_of(cell: Mapping[str, Any]) -> str:

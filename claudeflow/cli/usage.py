@@ -9,11 +9,16 @@ from typing import Any
 
 import click
 
-from claudeflow.cli.offline import checked, either_door
-from claudeflow.cli.output import console, note, print_json
+from claudeflow.cli.offline import EitherDoor, checked, either_door
+from claudeflow.cli.output import console, note, print_json, printable
 from claudeflow.cli.places import places_options
+from claudeflow.cli.prompt_folder import meant
 from claudeflow.domain.ledger import SUMS, Dimension
 from claudeflow.domain.money import exact_usd
+
+KINDS = ("message", "prewarm")
+NAMED = ("workflow", "lane", "model", "prompt")
+"""Filters whose values are names that people misspell."""
 
 _MONEY = "_nanousd"
 
@@ -42,35 +47,57 @@ _MONEY = "_nanousd"
 @click.option("--lane", help="Only this lane.")
 @click.option("--model", help="Only this model.")
 @click.option("--prompt", help="Only this prompt.")
-@click.option("--kind", help="Only calls of this kind: message or prewarm.")
+@click.option("--kind", type=click.Choice(KINDS), help="Only calls of this kind.")
 @click.option("--tokens", is_flag=True, help="Show each kind of token instead of what was saved.")
-@click.option("--json", "form", flag_value="json", help="Print JSON: money in whole nano-dollars.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV: money in dollars with nine decimals.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: money in whole nano-dollars.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV: money in dollars with nine decimals.")
 @places_options("socket", "config")
 @click.pass_context
-def command(context: click.Context, /, form: str | None, tokens: bool, **asked: str | None) -> None:
+def command(
+    context: click.Context, /, as_json: bool, as_csv: bool, tokens: bool, **asked: str | None
+) -> None:
     """Show what was used and what it cost, by any dimension.
 
     A call counts in the hour in which it was opened. Periods are in whole hours, days and months in UTC,
     as the API counts them.
     """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv are two forms of the same: choose one")
     query = {name: value for name, value in asked.items() if value is not None}
-    found = checked(either_door(context).call("GET", "/v1/usage", query=query)).json()
-    if form == "json":
+    door = either_door(context)
+    found = checked(door.call("GET", "/v1/usage", query=query)).json()
+    strangers = [] if found["rows"] else _strangers(door, asked)
+    if as_json:
         print_json(found)
-    elif form == "csv":
+    elif as_csv:
         _print_csv(found)
-    elif not found["rows"]:
-        note(f"nothing was used {_period(found)}")
-    else:
+    elif found["rows"]:
         _print_table(found, tokens)
+    elif not strangers:
+        note(f"nothing was used {_period(found)}")
+    for said in strangers:
+        note(said)
+
+
+def _strangers(door: EitherDoor, asked: Mapping[str, str | None]) -> list[str]:
+    """Names that no call in the books ever had, with those that may have been meant."""
+    said = []
+    for name in NAMED:
+        value = asked[name]
+        if value is not None:
+            query = {"by": name, "since": "all"}
+            rows = checked(door.call("GET", "/v1/usage", query=query)).json()["rows"]
+            known = [row[name] for row in rows if row[name]]
+            if value not in known:
+                said.append(printable(f"no call in the books has {name} {value}{meant(value, known)}"))
+    return said
 
 
 def _print_table(found: Mapping[str, Any], tokens: bool) -> None:
     from claudeflow.cli.usage_table import remarks, usage_table
 
     screen = console()
-    table, left_out = usage_table(found, screen, tokens=tokens)
+    table, left_out = usage_table(found, screen.width, tokens=tokens)
     screen.print(table)
     for remark in remarks(found["total"]):
         screen.print(remark)

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from claudeflow.config.settings import Config
 from claudeflow.domain.errors import Mistake
 from claudeflow.policy.money.scopes import BudgetScope
+from claudeflow.policy.money.settings import MOST_USD
 
 _LANE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -44,6 +45,7 @@ _MUST = {
 """What is allowed, by the type of pydantic's error."""
 
 _PREDICATES = {
+    "is_limit": f"must be a number of US dollars above 0, {MOST_USD:,} at most",
     "is_http_url": "must be an address such as https://api.anthropic.com",
     "is_zone": 'must be the name of a time zone of this host, such as "Europe/Berlin"',
     "is_window": 'must be a window such as "Mon-Fri 18:00-08:00" or "Sat,Sun 00:00-24:00"',

@@ -45,11 +45,11 @@ def config_of(tables: Mapping[str, Any], source: str) -> Config:
 
 def load_prices(settings: PriceSettings) -> PriceTable:
     """The price table that ships with claudeflow, with the user's file over it. Raises ConfigError."""
-    tables = _shipped_tables()
+    tables, kept = _shipped_tables(), 0
     if settings.file:
-        tables = _merged_prices(tables, _own_prices(settings.file))
+        tables, kept = _merged_prices(tables, _own_prices(settings.file))
     try:
-        return read_price_list(tables)
+        return read_price_list(tables, kept)
     except ValueError as problem:
         source = settings.file or "prices.toml"
         raise ConfigError(source, [Mistake("", line) for line in str(problem).splitlines()]) from problem
@@ -84,11 +84,11 @@ def _own_prices(file: str) -> dict[str, Any]:
     raise ConfigError(file, [Mistake("", f"{message}; it is the file of `[prices] file`")])
 
 
-def _merged_prices(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Own rows replace shipped ones with the same id."""
+def _merged_prices(shipped: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Own rows replace shipped ones with the same id. And how many shipped ones stand before them."""
     rows = own.get("model", [])
     if not isinstance(rows, list):
-        return own
+        return own, 0
     replaced = [row.get("id") for row in rows if isinstance(row, dict)]
     kept = [row for row in shipped["model"] if row["id"] not in replaced]
-    return {**shipped, **own, "model": [*kept, *rows]}
+    return {**shipped, **own, "model": [*kept, *rows]}, len(kept)

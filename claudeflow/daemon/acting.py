@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause, Scope, ScopeKind
-from claudeflow.domain.money import usd
+from claudeflow.domain.money import dollars
 from claudeflow.policy.money.budget import BudgetStatus
 from claudeflow.policy.money.fallback import Fallback
 from claudeflow.policy.money.pace import Pace
@@ -27,7 +27,7 @@ class Acting:
         """Why it acts, in words."""
         budget = self.status.budget
         return (
-            f"budget {budget.name} of {usd(budget.limit_nanousd, 2)} a {budget.period}: {self.standing.name}"
+            f"budget {budget.name} of {dollars(budget.limit_nanousd)} a {budget.period}: {self.standing.name}"
         )
 
     @property

@@ -10,6 +10,7 @@ from claudeflow.daemon.catalog import CatalogShelf
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.errors import ConfigError
 from claudeflow.domain.ledger import Dimension, UsageQuestion, UsageRow
+from claudeflow.domain.words import plural
 from claudeflow.policy.money.price_check import Finding, check_prices
 from claudeflow.store import usage as store_usage
 
@@ -38,15 +39,19 @@ class StoreBooksDesk:
     async def check_prices(self) -> list[Finding]:
         """What is to be said about the prices of the models in use."""
         prices, settings = self._shared.prices, self._shared.config.prices
-        used = await self._models_in_use()
+        used, fast, now_ms = await self._in_use(), await self._in_fast_use(), self._shared.clock.epoch_ms()
         try:
             own_ids = [name for name in own_price_ids(settings) if name in prices.models]
         except ConfigError as problem:
             broken = Finding("error", "", str(problem), "mend it: the daemon cannot take it up again")
-            return [broken, *check_prices(prices, prices, [], used, self._shared.clock.epoch_ms())]
-        return check_prices(prices, shipped_prices(), own_ids, used, self._shared.clock.epoch_ms())
+            return [broken, *check_prices(prices, prices, [], used, fast, now_ms=now_ms)]
+        return check_prices(prices, shipped_prices(), own_ids, used, fast, now_ms=now_ms)
 
-    async def _models_in_use(self) -> dict[str, list[str]]:
+    async def _in_fast_use(self) -> dict[str, list[str]]:
+        jobs = await self._shared.store.read(store_usage.waiting_fast_by_model)
+        return {model: [f"{plural(number, 'fast job')} waiting or running"] for model, number in jobs.items()}
+
+    async def _in_use(self) -> dict[str, list[str]]:
         used: defaultdict[str, list[str]] = defaultdict(list)
         for template in self._shelf.catalog.prompts.values():
             used[template.model].append(f"prompt {template.name}")
@@ -54,10 +59,10 @@ class StoreBooksDesk:
             used[model].append("[fallback]")
             used[cheaper].append(f"[fallback] of {model}")
         for model, jobs in (await self._shared.store.read(store_usage.waiting_by_model)).items():
-            used[model].append(f"{jobs:,} jobs that wait or run")
+            used[model].append(f"{plural(jobs, 'job')} waiting or running")
         since_ms = self._shared.clock.epoch_ms() - RECENT_DAYS * 86_400_000
         work = partial(store_usage.usage, since_ms=since_ms, by=(Dimension.MODEL,))
         for row in await self._shared.store.read(work):
             calls = row.calls + row.unknown_calls
-            used[row.key[0]].append(f"{calls:,} calls in the last {RECENT_DAYS} days")
+            used[row.key[0]].append(f"{plural(calls, 'call')} in the last {RECENT_DAYS} days")
         return used

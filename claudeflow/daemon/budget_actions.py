@@ -7,42 +7,37 @@ daemon that starts finds both in the store and goes on where its predecessor was
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
 from claudeflow.daemon.acting import Acting, fallbacks_of, holds_of, paces_of
+from claudeflow.daemon.budget_record import BudgetRecord
+from claudeflow.daemon.budgets import LOOK_AT_CALENDAR_EVERY_S
 from claudeflow.daemon.fallbacks import Floor as SwitchingFloor
 from claudeflow.daemon.fallbacks import Switching
 from claudeflow.daemon.forecasts import Forecasts
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.budget import BudgetAct, BudgetChange
-from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
+from claudeflow.domain.budget_events import BudgetChanged
 from claudeflow.domain.errors import StoreError
-from claudeflow.domain.events import (
-    CallEnded,
-    ConfigReloaded,
-    Event,
-    HoldReleased,
-    HoldSet,
-    OwnTrouble,
-)
-from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldAction, HoldChange
+from claudeflow.domain.events import CallEnded, ConfigReloaded, Event, OwnTrouble
+from claudeflow.domain.hold import CLAUDEFLOW, Hold
 from claudeflow.policy.money.budget import BudgetStatus
-from claudeflow.policy.money.settings import ThresholdSettings
-from claudeflow.policy.money.thresholds import Reading, ThresholdBook, Turn
+from claudeflow.policy.money.thresholds import Reading, ThresholdBook
 from claudeflow.policy.retries.holds import Change
 from claudeflow.store import budget_changes as store
-from claudeflow.store import holds as store_holds
 
 LOOK_EVERY_S = 1.0
-
-LOOK_AT_CALENDAR_EVERY_S = 60.0
-"""While no call comes back: a period turns, and what was set until then ends."""
+"""How often budgets are looked at while calls are under way, if no threshold is reached before."""
 
 RECORD_MS = 62 * 86_400_000
 """So much of the record decides what is in force: a month and the one before."""
 
-NO_LONGER = "what the budget did is over"
+
+RECONFIGURED = "the configuration names another limit"
 
 
 class Floor(SwitchingFloor, Protocol):
@@ -54,52 +49,62 @@ class Floor(SwitchingFloor, Protocol):
 
 
 class BudgetActions:
-    """One per daemon. Looks while calls come back, and once a minute while something is in force."""
+    """One per daemon. Looks while calls are under way, and once a minute while something is in force."""
 
     def __init__(self, shared: Shared, floor: Floor) -> None:
         self._shared = shared
         self._floor = floor
         self._switching = Switching(shared, floor)
+        self._record = BudgetRecord(shared)
+        self._looking = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
-        self._swept = False
+        self._must_sweep = True
+        self._next: dict[str, int] = {}
+        self._at_once = asyncio.Event()
         self.forecasts = Forecasts(shared)
         self.thresholds = ThresholdBook()
         self.needed = asyncio.Event()
         """Set while there may be something to do."""
+        shared.budgets.on_leaving(self._call_leaves)
 
     async def begin(self) -> None:
         """Go on where the record ends. Raises StoreError."""
-        since_ms = self._shared.clock.epoch_ms() - RECORD_MS
-        self.thresholds = ThresholdBook(
-            await self._shared.store.read(partial(store.in_force, since_ms=since_ms))
-        )
-        self._shared.holds.keep_of_budgets(holds_of(self.acting()))
-        self._shared.fallbacks.keep(fallbacks_of(self.acting()))
+        shared = self._shared
+        since_ms = shared.clock.epoch_ms() - RECORD_MS
+        self.thresholds = ThresholdBook(await shared.store.read(partial(store.in_force, since_ms=since_ms)))
+        acting = self.acting()
+        shared.holds.keep_of_budgets(holds_of(acting))
+        shared.budgets.paces.keep(paces_of(acting, shared.clock.epoch_ms()), shared.clock.monotonic())
+        shared.fallbacks.keep(fallbacks_of(acting))
         self.needed.set()
 
     def apply(self, event: Event) -> None:
         """Look again after a call, and when the configuration has changed."""
-        if isinstance(event, ConfigReloaded) or (
-            isinstance(event, CallEnded) and self._shared.config.budgets
-        ):
+        if isinstance(event, ConfigReloaded):
+            self.needed.set()
+            self._at_once.set()
+        elif isinstance(event, CallEnded) and self._shared.config.budgets:
             self.needed.set()
 
+    async def look_and_rest(self) -> None:
+        """Look, then rest for a second, or until a threshold is reached."""
+        await self.look()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._at_once.wait()
+
     async def look(self) -> None:
-        """Begin and end what thresholds do."""
-        try:
-            if self._shared.budgets.reconfigure():
-                self._floor.wake()
-            await self.forecasts.refresh()
-            now_ms = self._shared.clock.epoch_ms()
-            turns = self.thresholds.judge(self._readings(), now_ms)
-            if turns:
-                changes = [_recorded(turn, now_ms) for turn in turns]
-                await self._shared.store.write(partial(store.note, changes=changes))
-            for turn in turns:
-                self._tell(turn)
-            await self._enforce()
-        except StoreError as problem:
-            self._shared.emit(OwnTrouble("acting on a budget", str(problem)))
+        """Begin and end what thresholds do: in memory at once, then in the record."""
+        self._at_once.clear()
+        self._act()
+        async with self._looking:
+            try:
+                await self.forecasts.refresh()
+                self._act()
+                await self._record.write()
+                await self._sweep()
+            except StoreError as problem:
+                self._shared.emit(OwnTrouble("acting on a budget", str(problem)))
         self._sleep_if_idle()
 
     async def change(self, change: BudgetChange) -> None:
@@ -141,95 +146,91 @@ class BudgetActions:
             if (found := standing.get((status.budget.name, threshold.name))) is not None
         ]
 
-    def _readings(self) -> list[Reading]:
-        return [self._reading(status) for status in self._shared.budgets.status()]
+    def _call_leaves(self) -> None:
+        """A call has reserved what it needs: its threshold acts now, not with the next look."""
+        if not self._shared.config.budgets:
+            return
+        self.needed.set()
+        if self._next and not self._at_once.is_set():
+            statuses = self._shared.budgets.status()
+            if any(_used(status) >= self._next.get(status.budget.name, math.inf) for status in statuses):
+                self._at_once.set()
+
+    def _act(self) -> None:
+        """Hold, slow and fall back as the books say, and no more."""
+        self._drop_outdated()
+        if self._shared.budgets.reconfigure():
+            self._floor.wake()
+        now_ms = self._shared.clock.epoch_ms()
+        readings = [self._reading(status) for status in self._shared.budgets.status()]
+        self._record.turned(self.thresholds.judge(readings, now_ms), now_ms)
+        amounts = {reading.budget: self.thresholds.next_amount(reading) for reading in readings}
+        self._next = {budget: amount for budget, amount in amounts.items() if amount is not None}
+        self._enforce(self.acting(), now_ms)
+
+    def _drop_outdated(self) -> None:
+        """A limit that was set gives way to another one of the configuration, and does not come back."""
+        now_ms, overrides = self._shared.clock.epoch_ms(), self._shared.budgets.overrides
+        for name, settings in self._shared.config.budgets.items():
+            limit = settings.limit_nanousd
+            if overrides.outdated(name, limit):
+                change = BudgetChange(
+                    now_ms, name, BudgetAct.SET, RECONFIGURED, CLAUDEFLOW, limit, configured_nanousd=limit
+                )
+                overrides.note(change)
+                self.thresholds.limit_set(name)
+                self._record.changed(change)
 
     def _reading(self, status: BudgetStatus) -> Reading:
         expected = self.forecasts.of(status)
         return Reading(
             status.budget.name,
+            str(status.budget.scope),
             status.budget.limit_nanousd,
-            status.spent_nanousd + status.unknown_nanousd + status.expected_nanousd,
+            _used(status),
             None if expected is None else expected.nanousd,
             status.resets_ms,
             self._shared.config.budgets[status.budget.name].thresholds,
         )
 
-    async def _enforce(self) -> None:
-        """Hold, slow and fall back as the thresholds in force say, and no more. Raises StoreError."""
-        shared, acting = self._shared, self.acting()
+    def _enforce(self, acting: Sequence[Acting], now_ms: int) -> None:
+        shared = self._shared
         held = shared.holds.keep_of_budgets(holds_of(acting))
-        paces = paces_of(acting, shared.clock.epoch_ms())
-        paced = shared.budgets.paces.keep(paces, shared.clock.monotonic())
+        self._record.held(held, now_ms)
+        paced = shared.budgets.paces.keep(paces_of(acting, now_ms), shared.clock.monotonic())
         switched = shared.fallbacks.keep(fallbacks_of(acting))
+        self._must_sweep |= switched
         if held != Change() or paced or switched:
             self._floor.wake()
-        await self._tell_holds(held)
-        if switched or not self._swept or self._may_fall_back():
+
+    async def _sweep(self) -> None:
+        """Give waiting jobs the model that answers them now. Raises StoreError."""
+        if self._must_sweep or self._may_fall_back():
+            self._must_sweep = True
             await self._switching.sweep()
-            self._swept = True
+            self._must_sweep = False
 
     def _may_fall_back(self) -> bool:
         """Whether jobs that come back from a call may be for the wrong model by now."""
         budgets = self._shared.config.budgets.values()
         return any(one.action == "fallback" for budget in budgets for one in budget.thresholds)
 
-    async def _tell_holds(self, change: Change) -> None:
-        if change == Change():
-            return
-        now_ms = self._shared.clock.epoch_ms()
-        for hold in change.begun:
-            self._shared.emit(HoldSet(hold))
-        for hold in change.ended:
-            self._shared.emit(HoldReleased(hold.scope, NO_LONGER, hold.cause))
-        changes = [
-            *(_audited(hold, HoldAction.SET, hold.reason, now_ms) for hold in change.begun),
-            *(_audited(hold, HoldAction.RELEASED, NO_LONGER, now_ms) for hold in change.ended),
-        ]
-        await self._shared.store.write(partial(store_holds.keep, changes=changes))
-
-    def _tell(self, turn: Turn) -> None:
-        if turn.reason:
-            self._shared.emit(BudgetEased(turn.standing.budget, turn.standing.name, turn.reason))
-        elif turn.is_new and turn.reading is not None and turn.threshold is not None:
-            self._shared.emit(self._reached(turn.reading, turn.threshold))
-
-    def _reached(self, reading: Reading, threshold: ThresholdSettings) -> BudgetThreshold:
-        return BudgetThreshold(
-            budget=reading.budget,
-            scope=self._shared.config.budgets[reading.budget].scope,
-            action=threshold.action,
-            at_share=threshold.at,
-            forecast=threshold.forecast,
-            share=reading.share(threshold) or 0.0,
-            spent_nanousd=reading.spent_nanousd,
-            forecast_nanousd=reading.forecast_nanousd,
-            limit_nanousd=reading.limit_nanousd,
-            until_ms=reading.resets_ms,
-        )
-
     def _sleep_if_idle(self) -> None:
-        """Until a call comes back only the calendar changes anything."""
+        """Until a call leaves or comes back only the calendar changes anything."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        statuses = self._shared.budgets.status()
-        if any(status.in_flight for status in statuses):
+        statuses, now_ms = self._shared.budgets.status(), self._shared.clock.epoch_ms()
+        if any(status.in_flight for status in statuses) or self._record.is_behind or self._must_sweep:
+            self.needed.set()
             return
         self.needed.clear()
-        if self.acting() or self._shared.budgets.overrides.any_until():
-            turn_s = (min(one.resets_ms for one in statuses) - self._shared.clock.epoch_ms()) / 1000
+        if statuses and (self.acting() or self._shared.budgets.overrides.any_until(now_ms)):
+            turn_s = (min(one.resets_ms for one in statuses) - now_ms) / 1000
             delay_s = min(LOOK_AT_CALENDAR_EVERY_S, max(0.0, turn_s) + 0.001)
             self._alarm = asyncio.get_running_loop().call_later(delay_s, self.needed.set)
 
 
-def _recorded(turn: Turn, now_ms: int) -> BudgetChange:
-    standing = turn.standing
-    act = BudgetAct.ENDED if turn.reason else BudgetAct.REACHED
-    reason = turn.reason or "the threshold was reached"
-    limit, resets_ms = standing.limit_nanousd, standing.resets_ms
-    return BudgetChange(now_ms, standing.budget, act, reason, CLAUDEFLOW, limit, resets_ms, standing.name)
-
-
-def _audited(hold: Hold, action: HoldAction, reason: str, now_ms: int) -> HoldChange:
-    return HoldChange(now_ms, action, hold.scope, hold.cause, reason, CLAUDEFLOW, hold.until_ms)
+def _used(status: BudgetStatus) -> int:
+    """What is spent, with what calls under way are expected to cost."""
+    return status.spent_nanousd + status.unknown_nanousd + status.expected_nanousd

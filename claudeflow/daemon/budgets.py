@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING
 
 from claudeflow.domain.budget import BudgetChange
 from claudeflow.domain.events import OwnTrouble
-from claudeflow.domain.hold import Hold, HoldCause, scope_from
+from claudeflow.domain.hold import Hold, HoldCause, ScopeKind, scope_from
 from claudeflow.domain.job import Candidate
-from claudeflow.domain.money import usd
+from claudeflow.domain.money import dollars
 from claudeflow.domain.usage import Terms, Usage
 from claudeflow.policy.caching.plan import Plan
-from claudeflow.policy.lanes.parking import Block, Level
+from claudeflow.policy.lanes.parking import LEVEL_OF, Block, Level
 from claudeflow.policy.money.accounts import MustWait, Reservation, Shortage
 from claudeflow.policy.money.budget import BudgetBook, BudgetStatus, DaySpend
 from claudeflow.policy.money.learned import LearnedCosts
 from claudeflow.policy.money.overrides import Overrides
 from claudeflow.policy.money.pace import PaceBook
-from claudeflow.policy.money.scopes import Budget, CallScope
+from claudeflow.policy.money.scopes import Budget, CallScope, Lapse
+from claudeflow.policy.money.settings import BudgetSettings
 from claudeflow.policy.money.upper_bound import Asked, upper_bound
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ PACE = "budget_pace"
 LOOK_AT_CALENDAR_EVERY_S = 60.0
 """The host's clock may be set: what waits for the next period is looked at this often."""
 
-_LEVEL_OF = {"all": Level.POOL, "lane": Level.LANE, "workflow": Level.WORKFLOW}
-
 
 class BudgetKeeper:
     """One per daemon. Times are epoch ms, money is whole nano-dollars."""
@@ -52,6 +51,7 @@ class BudgetKeeper:
         self._shared = shared
         self._learned = LearnedCosts()
         self._on_room: list[Callable[[], None]] = []
+        self._on_leaving: list[Callable[[], None]] = []
         self.overrides = Overrides()
         self.paces = PaceBook()
         self.book = BudgetBook()
@@ -72,6 +72,10 @@ class BudgetKeeper:
     def on_room(self, told: Callable[[], None]) -> None:
         """Tell somebody whenever a reservation came back."""
         self._on_room.append(told)
+
+    def on_leaving(self, told: Callable[[], None]) -> None:
+        """Tell somebody whenever a call has reserved and is about to leave."""
+        self._on_leaving.append(told)
 
     def bound(self, candidate: Candidate, plan: Plan, now_ms: int) -> int:
         """The most that the job's next call can cost, marked as planned. Raises UnknownModel."""
@@ -112,6 +116,8 @@ class BudgetKeeper:
         if isinstance(verdict, MustWait):
             return self._block_of(verdict, now_ms)
         self.paces.went(_scope_of(candidate), expected, self._shared.clock.monotonic())
+        for told in self._on_leaving:
+            told()
         return verdict
 
     def settle(self, reservation: Reservation, cost_nanousd: int | None) -> None:
@@ -137,12 +143,20 @@ class BudgetKeeper:
         return tuple(_hold_of(status) for status in self.status() if status.state == "held")
 
     def _in_force(self) -> list[Budget]:
-        now_ms, found = self._shared.clock.epoch_ms(), []
-        for name, settings in self._shared.config.budgets.items():
-            change = self.overrides.of(name, settings.limit_nanousd, now_ms)
-            budget = Budget.of(name, settings)
-            found.append(budget if change is None else replace(budget, limit_nanousd=change.limit_nanousd))
-        return found
+        now_ms = self._shared.clock.epoch_ms()
+        return [
+            self._budget_at(name, settings, now_ms) for name, settings in self._shared.config.budgets.items()
+        ]
+
+    def _budget_at(self, name: str, settings: BudgetSettings, at_ms: int) -> Budget:
+        """The budget with the limit that was set and is in force then, and with what follows when it ends."""
+        budget = Budget.of(name, settings)
+        change = self.overrides.of(name, settings.limit_nanousd, at_ms)
+        if change is None:
+            return budget
+        until_ms = change.until_ms
+        lapse = None if until_ms is None else Lapse(until_ms, self._budget_at(name, settings, until_ms))
+        return replace(budget, limit_nanousd=change.limit_nanousd, lapse=lapse)
 
     def _slowed(self, candidate: Candidate) -> Block | None:
         """Why the job must wait for its turn at a slower pace."""
@@ -151,11 +165,11 @@ class BudgetKeeper:
         if slowed is None:
             return None
         pace = slowed.pace
-        rate = f"{usd(round(pace.nanousd_per_s * 3600), 2)} an hour"
+        rate = f"{dollars(round(pace.nanousd_per_s * 3600))} an hour"
         why = f"budget {pace.name} slows {pace.scope} to {rate}, so that what is left lasts to its end"
         over_at = math.inf if slowed.until is None else slowed.until
         look_again_at = min(now + LOOK_AT_CALENDAR_EVERY_S, over_at)
-        return Block(_LEVEL_OF[pace.scope.kind], PACE, why, look_again_at, over_at)
+        return Block(LEVEL_OF[ScopeKind(pace.scope.kind)], PACE, why, look_again_at, over_at)
 
     def _expected(self, candidate: Candidate, bound_nanousd: int, now_ms: int) -> int:
         """What the call is likely to cost."""
@@ -168,7 +182,7 @@ class BudgetKeeper:
 
     def _block_of(self, refusal: MustWait, now_ms: int) -> Block:
         """What a refusal parks: everything that the budget covers, or the one job that is too dear."""
-        level = _LEVEL_OF[refusal.budget.scope.kind]
+        level = LEVEL_OF[ScopeKind(refusal.budget.scope.kind)]
         if refusal.until_ms is None:
             return Block(level, IN_FLIGHT, refusal.why)
         if refusal.shortage is Shortage.TOO_DEAR:
@@ -183,11 +197,20 @@ def _hold_of(status: BudgetStatus) -> Hold:
     return Hold(
         scope_from(str(budget.scope)),
         HoldCause.BUDGET,
-        status.why or "",
+        _why_held(status),
         status.begins_ms if status.since_ms is None else status.since_ms,
         until_ms=status.resets_ms,
         set_by=f"budget {budget.name}",
+        is_limit=True,
     )
+
+
+def _why_held(status: BudgetStatus) -> str:
+    why = status.why or ""
+    if status.left_nanousd <= 0:
+        return why
+    left = dollars(status.left_nanousd)
+    return f"{why}; only calls that may cost more than the {left} left wait, others go"
 
 
 def _scope_of(candidate: Candidate) -> CallScope:

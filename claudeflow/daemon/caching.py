@@ -11,7 +11,7 @@ from claudeflow.domain.job import Candidate, Job
 from claudeflow.policy.caching.booking import Answered, book_answer
 from claudeflow.policy.caching.plan import Plan, Turn
 from claudeflow.policy.lanes.parking import Block, Level
-from claudeflow.policy.money.pricing import Rates
+from claudeflow.policy.money.pricing import Rates, UnknownModel
 
 
 class Caching:
@@ -60,14 +60,17 @@ class Caching:
         self._shared.prefixes.give_up(candidate.id, candidate, plan)
 
     def ended(self, candidate: Candidate, job: Job, plan: Plan, reply: Reply, sent_ms: int) -> None:
-        """The call is over: enter what it read and wrote. One that failed leaves the lead to the next."""
+        """The call is over: enter what it read and wrote. One that failed leaves the lead to the next.
+
+        So does one whose model has lost its price meanwhile.
+        """
         shared = self._shared
-        if isinstance(reply.outcome, Failure) or not reply.usage_known:
+        rates = self._rates_of(job.model, reply, sent_ms)
+        if rates is None:
             shared.prefixes.give_up(job.id, candidate, plan)
             return
-        price = shared.prices.price_at(job.model, sent_ms)
-        rates = price.rates(reply.usage) or price.standard
-        answered = Answered(reply.usage, sent_ms / 1000, rates, reply.message_id, job.prompt)
+        least = shared.prices.find(job.model).cache_minimum_tokens
+        answered = Answered(reply.usage, sent_ms / 1000, rates, least, job.prompt)
         miss = book_answer(shared.prefixes, candidate, plan, answered)
         if miss is not None:
             shared.emit(
@@ -82,6 +85,17 @@ class Caching:
                     previous_message_id=miss.previous_message_id,
                 )
             )
+
+    def _rates_of(self, model: str, reply: Reply, sent_ms: int) -> Rates | None:
+        """At which prices an answered call was made; None of one whose usage or price nobody knows."""
+        has_failed = isinstance(reply.outcome, Failure)
+        if not reply.usage_known or (has_failed and (reply.free or not reply.usage.prompt_tokens)):
+            return None
+        try:
+            price = self._shared.prices.price_at(model, sent_ms)
+        except UnknownModel:
+            return None
+        return price.rates(reply.usage) or price.standard
 
     def _rates(self, model: str) -> Rates:
         return self._shared.prices.price_at(model, self._shared.clock.epoch_ms()).standard

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from claudeflow.daemon.budgets import IN_FLIGHT
 from claudeflow.daemon.caching import Caching
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import OwnTrouble
-from claudeflow.domain.hold import ScopeKind
 from claudeflow.domain.job import Candidate, JobError
 from claudeflow.policy.caching.plan import Plan
 from claudeflow.policy.lanes.admission import Admitted, Nobody, Size, TooLarge, Wait, admit
 from claudeflow.policy.lanes.lane_rules import Outlook
-from claudeflow.policy.lanes.parking import Block, Level
+from claudeflow.policy.lanes.parking import LEVEL_OF, Block, Level
 from claudeflow.policy.lanes.scheduler import LOOK_AT_MOST, Scheduler
 from claudeflow.policy.lanes.worth import worth_of
 from claudeflow.policy.limits.limiter import Limiter, Permit
@@ -26,16 +27,10 @@ CLAIM_LIMIT = 16
 RECHECK_S = 1.0
 """How soon to look again at jobs whose hold is being probed."""
 
-TOO_LARGE = "too_large_for_limits"
+TROUBLE_PAUSE_S = 60.0
+"""How soon to look again at a job that could not be judged or claimed by a fault of ours."""
 
-_LEVEL_OF = {
-    ScopeKind.ALL: Level.POOL,
-    ScopeKind.POOL: Level.POOL,
-    ScopeKind.MODEL: Level.MODEL,
-    ScopeKind.LANE: Level.LANE,
-    ScopeKind.WORKFLOW: Level.WORKFLOW,
-    ScopeKind.JOB: Level.JOB,
-}
+TOO_LARGE = "too_large_for_limits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +50,14 @@ class Choices:
     go: list[Choice] = field(default_factory=list)
     too_large: list[tuple[Candidate, JobError]] = field(default_factory=list)
     again_at: float | None = None
+
+
+class CannotChoose(Exception):
+    """A fault of ours in judging one job: the others go on."""
+
+    def __init__(self, candidate: Candidate, problem: Exception) -> None:
+        super().__init__(f"{type(problem).__name__}: {problem}")
+        self.candidate = candidate
 
 
 class Choosing:
@@ -82,19 +85,20 @@ class Choosing:
         look = self.outlook()
         self.waits, self._set_aside = (), 0
         choices = Choices(again_at=look.now)
-        while len(choices.go) + len(choices.too_large) < CLAIM_LIMIT:
-            match admit(self._scheduler, self._limiter, look, self.size):
-                case Admitted() as found:
-                    choices.go += self._take(found, look)
-                case TooLarge(candidate, problem):
-                    self._scheduler.gone(candidate)
-                    error = JobError(TOO_LARGE, f"the limits never let this job go: {problem}")
-                    choices.too_large.append((candidate, error))
-                case Nobody(waits, again_at):
-                    more_behind = self._set_aside >= LOOK_AT_MOST
-                    self.waits, choices.again_at = waits, look.now if more_behind else again_at
+        for _ in range(CLAIM_LIMIT):
+            try:
+                if not self._choose_one(choices, look):
                     break
+            except CannotChoose as trouble:
+                self.set_aside(trouble.candidate, str(trouble))
         return choices
+
+    def set_aside(self, candidate: Candidate, problem: str) -> None:
+        """The job could not be judged or claimed by a fault of ours: the others go on, it is tried later."""
+        self._shared.emit(OwnTrouble(f"choosing job {candidate.id}", problem))
+        until = self._shared.clock.monotonic() + TROUBLE_PAUSE_S
+        why = f"claudeflow failed over this job and will try again: {problem}"
+        self._scheduler.queues.park(candidate, Block(Level.JOB, "own_trouble", why, until))
 
     def judge(self, candidate: Candidate) -> Block | None:
         """Why a job may not go, for reasons that are not its lane's."""
@@ -105,13 +109,36 @@ class Choosing:
         warm, estimator = self._caching.is_warm(candidate), self._shared.estimator
         return Size(estimator.demand(candidate, warm=warm), estimator.at_least(candidate))
 
+    def _choose_one(self, choices: Choices, look: Outlook) -> bool:
+        """Find the next job that goes or never can; False when there is none. Raises CannotChoose."""
+        match admit(self._scheduler, self._limiter, look, self._size_in_turn):
+            case Admitted() as found:
+                choices.go += self._take(found, look)
+            case TooLarge(candidate, problem):
+                self._scheduler.gone(candidate)
+                error = JobError(TOO_LARGE, f"the limits never let this job go: {problem}")
+                choices.too_large.append((candidate, error))
+            case Nobody(waits, again_at):
+                more_behind = self._set_aside >= LOOK_AT_MOST
+                self.waits, choices.again_at = waits, look.now if more_behind else again_at
+                return False
+        return True
+
+    def _size_in_turn(self, candidate: Candidate) -> Size:
+        with _our_fault(candidate):
+            return self.size(candidate)
+
     def _judge_in_turn(self, candidate: Candidate) -> Block | None:
         """The same of a job whose turn it is."""
-        block = self._hindered(candidate) or self._over_budget(candidate, in_turn=True)
+        with _our_fault(candidate):
+            block = self._hindered(candidate) or self._over_budget(candidate, in_turn=True)
         if block is not None:
-            self._set_aside += block.level is Level.JOB
-            self.waits_for_settlement |= block.rule == IN_FLIGHT
+            self._note_block(block)
         return block
+
+    def _note_block(self, block: Block) -> None:
+        self._set_aside += block.level is Level.JOB
+        self.waits_for_settlement |= block.rule == IN_FLIGHT
 
     def _hindered(self, candidate: Candidate) -> Block | None:
         return self._without_price(candidate) or self._held(candidate) or self._caching.block(candidate)
@@ -149,17 +176,36 @@ class Choosing:
             until = now + RECHECK_S if hold.is_probed else None
         else:
             until = now + max(0.0, (stop.until_ms - now_ms) / 1000)
-        return Block(_LEVEL_OF[hold.scope.kind], "hold", why, until)
+        return Block(LEVEL_OF[hold.scope.kind], "hold", why, until)
 
     def _take(self, found: Admitted, look: Outlook) -> list[Choice]:
         """Nothing when money ran out since the job was judged: another period may have begun."""
         candidate = found.candidate
-        reservation = self._shared.budgets.reserve(candidate, self._caching.plan(candidate), look.now_ms)
+        reservation = self._reserve(found, look)
         if isinstance(reservation, Block):
             self._limiter.abandon(found.permit, look.now)
+            self._note_block(reservation)
             self._scheduler.queues.park(candidate, reservation)
             return []
         plan = self._caching.start(candidate)
         self._shared.holds.gone(candidate, self._pool, look.now_ms)
         self._scheduler.take(candidate, worth_of(found.demand))
         return [Choice(candidate, found.permit, reservation, plan)]
+
+    def _reserve(self, found: Admitted, look: Outlook) -> Reservation | Block:
+        try:
+            with _our_fault(found.candidate):
+                plan = self._caching.plan(found.candidate)
+                return self._shared.budgets.reserve(found.candidate, plan, look.now_ms)
+        except CannotChoose:
+            self._limiter.abandon(found.permit, look.now)
+            raise
+
+
+@contextmanager
+def _our_fault(candidate: Candidate) -> Iterator[None]:
+    """Whatever goes wrong concerns this job alone. Raises CannotChoose."""
+    try:
+        yield
+    except Exception as problem:
+        raise CannotChoose(candidate, problem) from problem

@@ -1,8 +1,7 @@
 """Diagnostics: the API is asked why a prefix was missed that should have been in the cache.
 
-The call after a miss names an earlier call of its prefix, and the API says where the two differ. It
-keeps a record only of calls that were asked about, so the first question about a prefix may find
-none; from then on there is one.
+The call after a miss names the call that wrote the prefix, and the API says where the two differ. It
+keeps a record only of calls that carry the field, so each writer does, without naming any call.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from claudeflow.domain.cache_events import CacheMissed, CacheMissExplained
 from claudeflow.domain.events import Event
 from claudeflow.domain.job import Job, JobId
 from claudeflow.domain.prompt import Request
-from claudeflow.policy.caching.misses import FIELD_REFUSED, SAME, way_out
+from claudeflow.policy.caching.misses import FIELD_REFUSED, NOT_FOUND, SAME, way_out
+from claudeflow.policy.caching.plan import Plan
 from claudeflow.policy.retries.retry import Release
 
 FIELD = "diagnostics"
@@ -30,10 +30,12 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A call that asks: about which prefix, and compared with which answer."""
+    """A call that asks about a prefix, compared with which answer; None: it only leaves a record."""
 
     key: Key
+    plan: Plan
     previous_message_id: str | None
+    after_a_miss: bool
 
 
 class Diagnostics:
@@ -42,7 +44,6 @@ class Diagnostics:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._wanted: OrderedDict[Key, str | None] = OrderedDict()
-        self._on_record: OrderedDict[Key, str] = OrderedDict()
         self._asked: dict[JobId, _Question] = {}
         self._suspects: set[JobId] = set()
         self._unknown_to_the_api = False
@@ -52,17 +53,18 @@ class Diagnostics:
         if not isinstance(event, CacheMissed) or self._unknown_to_the_api:
             return
         if self._shared.clock.chance() < self._shared.config.cache.diagnose:
-            key = _key(event.model, event.prefix)
-            _put(self._wanted, key, self._on_record.get(key, event.previous_message_id))
+            _put(self._wanted, _key(event.model, event.prefix), event.previous_message_id)
 
-    def ask(self, job: Job, request: Request) -> Request:
+    def ask(self, job: Job, plan: Plan, request: Request) -> Request:
         """The request, with the question if this call is to ask. A caller's own field stays as it is."""
-        if job.prefix is None or not self._wanted or FIELD in request.body or job.id in self._suspects:
+        if job.prefix is None or FIELD in request.body or job.id in self._suspects:
             return request
         key = _key(job.model, job.prefix)
-        if key not in self._wanted:
+        is_wanted = key in self._wanted
+        if not is_wanted and not (plan.written and self._leaves_records):
             return request
-        question = self._asked[job.id] = _Question(key, self._wanted.pop(key))
+        question = _Question(key, plan, self._wanted.pop(key, None), is_wanted)
+        self._asked[job.id] = question
         wish = {"previous_message_id": question.previous_message_id}
         return replace(request, body={**request.body, FIELD: wish})
 
@@ -78,13 +80,25 @@ class Diagnostics:
                 self._give_up(job)
             return Release("again without the question about the cache")
         if not isinstance(reply.outcome, Succeeded):
-            self._wanted.setdefault(question.key, question.previous_message_id)
+            if question.after_a_miss:
+                self._wanted.setdefault(question.key, question.previous_message_id)
             return None
-        if reply.message_id is not None:
-            _put(self._on_record, question.key, reply.message_id)
+        self._keep_record(job, question, reply)
         if question.previous_message_id is not None:
             self._explain(job, reply.cache_miss)
         return None
+
+    @property
+    def _leaves_records(self) -> bool:
+        return self._shared.config.cache.diagnose > 0 and not self._unknown_to_the_api
+
+    def _keep_record(self, job: Job, question: _Question, reply: Reply) -> None:
+        """Later calls are compared with the one that wrote; with this one where the API knows of no such."""
+        previous, miss = question.previous_message_id, reply.cache_miss
+        has_none = previous is None or (miss is not None and miss.reason == NOT_FOUND)
+        if reply.message_id is not None and has_none:
+            book = self._shared.prefixes
+            book.recorded(job.model, question.plan, reply.message_id, instead_of=previous)
 
     def _explain(self, job: Job, miss: CacheMiss | None) -> None:
         prompt = job.prompt

@@ -15,6 +15,7 @@ from functools import partial
 from claudeflow.daemon.budgets import IN_FLIGHT
 from claudeflow.daemon.caching import Caching
 from claudeflow.daemon.choosing import Choice, Choices, Choosing
+from claudeflow.daemon.claiming import claim
 from claudeflow.daemon.shared import Shared, finished_unsent
 from claudeflow.domain.attempt import Reply
 from claudeflow.domain.errors import StoreError
@@ -23,7 +24,6 @@ from claudeflow.domain.job import Candidate, Job, JobError, JobState
 from claudeflow.domain.quota import Demand
 from claudeflow.domain.report import PoolStatus
 from claudeflow.policy.caching.plan import Plan, Turn
-from claudeflow.policy.lanes.flow import WINDOW, FlowKey
 from claudeflow.policy.lanes.scheduler import Scheduler
 from claudeflow.policy.lanes.settings import largest_reserve
 from claudeflow.policy.lanes.worth import worth_of
@@ -120,9 +120,16 @@ class PoolGate:
                     continue
             except StoreError as problem:
                 self._shared.emit(OwnTrouble("claiming jobs", str(problem)))
-                again_at = self._shared.clock.monotonic() + STORE_TROUBLE_PAUSE_S
-                self._changed.clear()
+                again_at = self._pause()
+            except Exception as problem:  # noqa: BLE001 - a fault of ours must not end the daemon
+                self._shared.emit(OwnTrouble("choosing jobs", f"{type(problem).__name__}: {problem}"))
+                again_at = self._pause()
             await self._sleep_until(again_at)
+
+    def _pause(self) -> float:
+        """After trouble, whoever calls: until when (monotonic seconds) nothing is tried."""
+        self._changed.clear()
+        return self._shared.clock.monotonic() + STORE_TROUBLE_PAUSE_S
 
     def has_closed_on(self, permit: Permit) -> bool:
         """Whether a 429 came in since the permit was given: what has not left yet must not leave now."""
@@ -188,30 +195,35 @@ class PoolGate:
             await self._launch(choices.go, start)
 
     async def _launch(self, choices: list[Choice], start: Callable[[Assignment], None]) -> None:
-        shared = self._shared
-        now_ms = choices[0].reservation.at_ms
-        claims = [
-            store_jobs.Claim(choice.candidate, self.pool, choice.reservation.bound_nanousd)
-            for choice in choices
-        ]
-        lease_until_ms = now_ms + int(shared.config.daemon.lease_s * 1000)
-        claim = partial(
-            store_jobs.claim,
-            claims=claims,
-            owner=shared.instance,
-            lease_until_ms=lease_until_ms,
-            now_ms=now_ms,
-        )
+        """Claim the jobs and start them. Raises StoreError; then all that did not start wait again."""
         try:
-            jobs = await shared.store.write(claim)
+            jobs = await claim(self._shared, self.pool, choices)
         except StoreError:
             self._take_back(choices)
             raise
+        except Exception as problem:  # noqa: BLE001 - whatever is wrong with one claim must not stop the others
+            await self._launch_alone(choices, start, f"{type(problem).__name__}: {problem}")
+            return
         for choice, job in zip(choices, jobs, strict=True):
             if job is None:
                 self._give_back(choice)
             else:
                 start(self._assignment(job, choice))
+
+    async def _launch_alone(
+        self, choices: list[Choice], start: Callable[[Assignment], None], problem: str
+    ) -> None:
+        """Claim each by itself; the one that cannot be claimed is set aside. Raises StoreError."""
+        if len(choices) == 1:
+            self._take_back(choices)
+            self.choosing.set_aside(choices[0].candidate, problem)
+            return
+        for number, choice in enumerate(choices):
+            try:
+                await self._launch([choice], start)
+            except StoreError:
+                self._take_back(choices[number + 1 :])
+                raise
 
     def _assignment(self, job: Job, choice: Choice) -> Assignment:
         return Assignment(job, choice.candidate, choice.permit, choice.reservation, choice.plan, self)
@@ -249,14 +261,12 @@ class PoolGate:
     async def _refill(self) -> None:
         """Show the scheduler more of the flows whose window runs low."""
         for key in self.scheduler.flows_to_refill():
-            head = await self._shared.store.read(partial(store_jobs.flow_head, key=key, limit=WINDOW))
-            self._show(key, head)
+            limit = self.scheduler.rows_to_read(key)
+            head = await self._shared.store.read(partial(store_jobs.flow_head, key=key, limit=limit))
+            self.scheduler.refill(key, head, all_there_is=len(head) < limit)
         for lane, model in self.scheduler.lanes_to_age(self._shared.clock.monotonic()):
             work = partial(store_queue.lane_eldest, lane=lane, model=model, limit=ELDEST)
             self.scheduler.show_eldest(await self._shared.store.read(work))
-
-    def _show(self, key: FlowKey, head: list[Candidate]) -> None:
-        self.scheduler.refill(key, head, all_there_is=len(head) < WINDOW)
 
     async def _sleep_until(self, moment: float | None) -> None:
         if moment is None:

@@ -11,6 +11,7 @@ from claudeflow.daemon.shared import Shared
 from claudeflow.domain.errors import Conflict, JobNotFound
 from claudeflow.domain.hold import Hold, HoldCause, HoldChange, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
+from claudeflow.intake.budget_desk import NothingToRelease
 from claudeflow.intake.hold_desk import HoldInForce, HoldNotFound, InvalidHold, NewHold, Released
 from claudeflow.intake.scopes import check_known
 from claudeflow.policy.lanes.flow import FlowKey
@@ -45,20 +46,34 @@ class StoreHoldDesk:
         return await self._keeper.hold(wanted.scope, wanted.reason, wanted.until_ms, wanted.who)
 
     async def release(self, scope: Scope, cause: HoldCause | None, reason: str, who: str) -> Released:
-        """End a hold on a scope. Raises HoldNotFound."""
+        """End a hold on a scope. Raises HoldNotFound, NothingToRelease."""
         now_ms = self._shared.clock.epoch_ms()
         there = self._shared.holds.on(scope)
         wanted = [hold for hold in there if cause in (None, hold.cause)][:1]
         if not wanted:
+            self._check_limits(scope, cause)
             held = ", ".join(f"{hold.scope} ({hold.cause})" for hold in self._shared.holds.in_force(now_ms))
             what = f"{scope} for {cause}" if cause else str(scope)
             raise HoldNotFound(f"nothing holds {what}; held now: {held or 'nothing'}")
         await self._keeper.release(wanted, reason, who)
-        return Released(tuple(wanted), self._shared.holds.on(scope))
+        return Released(tuple(wanted), (*self._shared.holds.on(scope), *self._limits_on(scope)))
 
     async def history(self, limit: int) -> list[HoldChange]:
         """Who held and released what, the newest first."""
         return await self._shared.store.read(partial(store_holds.history, limit=limit))
+
+    def _limits_on(self, scope: Scope) -> list[Hold]:
+        """The limits of budgets that hold exactly this scope."""
+        return [hold for hold in self._shared.budgets.holds() if hold.scope == scope]
+
+    def _check_limits(self, scope: Scope, cause: HoldCause | None) -> None:
+        """Raises NothingToRelease where only a limit holds."""
+        if cause not in (None, HoldCause.BUDGET):
+            return
+        for hold in self._limits_on(scope):
+            raise NothingToRelease(
+                f"the limit of {hold.set_by} holds {scope}, and a limit cannot be released: {hold.reason}"
+            )
 
     async def _check_job(self, job_id: JobId) -> None:
         record = await self._shared.store.read(partial(store_jobs.job, job_id=job_id))

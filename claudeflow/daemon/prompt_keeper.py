@@ -17,7 +17,8 @@ from claudeflow.daemon.shared import Shared
 from claudeflow.domain.errors import ConfigError, PromptError
 from claudeflow.domain.events import PromptLeaks, PromptsRefused, PromptsReloaded
 from claudeflow.domain.prompt import PromptTemplate
-from claudeflow.prompts.lint import Finding, lint_prompts
+from claudeflow.prompts.files import is_passed_over
+from claudeflow.prompts.lint import LINT_FILE, Finding, lint_prompts
 
 LOOK_EVERY_S = 2.0
 """A change is taken up once two looks in a row find the same: somebody may still be writing."""
@@ -61,21 +62,31 @@ class PromptKeeper:
             return
         try:
             found = await asyncio.to_thread(lint_prompts, Path(self._shared.config.prompts.folder))
-        except PromptError as problem:
-            self._shared.emit(PromptsRefused(self._shared.config.prompts.folder, str(problem)))
+        except Exception as problem:  # noqa: BLE001 - whatever a prompt holds, the daemon goes on
+            self._refuse(problem)
             return
         for event in leaks_of(found):
             if event.prompt in wanted:
                 self._shared.emit(event)
 
+    def _refuse(self, problem: Exception) -> None:
+        """Tell why; of an error nobody foresaw only its kind, as its text may quote a prompt."""
+        match problem:
+            case ConfigError():
+                said = "\n".join(mistake.message for mistake in problem.mistakes)
+            case PromptError():
+                said = str(problem)
+            case _:
+                said = f"{type(problem).__name__} while reading; run `claudeflow prompts check`"
+        self._shared.emit(PromptsRefused(self._shared.config.prompts.folder, said))
+
     async def _take_up(self, found: Fingerprint) -> None:
         config = self._shared.config
         try:
             prompts, after = await asyncio.to_thread(_read, config)
-        except ConfigError as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever a prompt holds, the daemon goes on
             self._known = found
-            lines = "\n".join(mistake.message for mistake in problem.mistakes)
-            self._shared.emit(PromptsRefused(config.prompts.folder, lines))
+            self._refuse(problem)
             return
         if after != found or config.prompts != self._shared.config.prompts:
             self._changing = after
@@ -91,11 +102,13 @@ class PromptKeeper:
 
 
 def fingerprint(folder: Path) -> Fingerprint:
-    """Name, size, time and inode of every file of the prompts: when it is equal, nothing was written."""
-    try:
-        return tuple(sorted(_marks(folder)))
-    except OSError:
-        return ()
+    """Name, size, time and inode of every file of the prompts: when it is equal, nothing was written.
+
+    Only what loading looks at counts: `lint.toml`, the prompts' folders, and what stands right in them.
+    """
+    inner = [path for path in _seen_in(folder) if path.is_dir()]
+    files = [folder / LINT_FILE, *(path for prompt in inner for path in (prompt, *_seen_in(prompt)))]
+    return tuple(sorted(_mark(path) for path in files))
 
 
 def leaks_of(findings: Iterable[Finding]) -> Iterator[PromptLeaks]:
@@ -112,13 +125,20 @@ def _read(config: Config) -> tuple[Mapping[str, PromptTemplate], Fingerprint]:
     return read_prompts(config), fingerprint(Path(config.prompts.folder))
 
 
-def _marks(folder: Path) -> Iterator[tuple[str, int, int, int]]:
-    for path in folder.iterdir():
+def _seen_in(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if not is_passed_over(path.name)]
+    except OSError:
+        return []
+
+
+def _mark(path: Path) -> tuple[str, int, int, int]:
+    """One that cannot be looked at, such as a link to nothing, is marked by its name alone."""
+    try:
         found = path.stat()
-        if path.is_dir() and not path.name.startswith("."):
-            yield from _marks(path)
-        elif not path.is_dir():
-            yield str(path), found.st_size, found.st_mtime_ns, found.st_ino
+    except OSError:
+        return str(path), 0, 0, 0
+    return str(path), found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _change(name: str, old: PromptTemplate | None, new: PromptTemplate | None) -> str:

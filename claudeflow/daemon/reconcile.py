@@ -123,10 +123,11 @@ class Reconciler:
         self._emit(found)
 
     async def compare(self, since_ms: int | None, until_ms: int | None) -> dict[str, Any]:
-        """Ask the provider now. Raises NoAdminKey, NoReport, NothingCompared."""
+        """Ask the provider now, and tell of every drift. Raises NoAdminKey, NoReport, NothingCompared."""
         found = await self._compared(since_ms, until_ms)
         remembered = await self._remembered()
         await self._remember(found, done_until_ms=remembered.get("done_until_ms"))
+        self._emit(found)
         return reconciliation_to_json(found, self._shared.clock.epoch_ms())
 
     async def last(self) -> dict[str, Any]:
@@ -180,7 +181,9 @@ class Reconciler:
 
     async def _report(self, reports: Reports, window: Window) -> BillingReport:
         if window.is_empty:
-            text = "there is no whole hour to compare: reports come late, so the last hour or so is left out"
+            text = (
+                "nothing to compare yet: no whole hour; reports come late, and the last one or so is left out"
+            )
             raise NothingCompared(text)
         report = await reports.report(window.since_ms, window.until_ms)
         if isinstance(report, ReportProblem):

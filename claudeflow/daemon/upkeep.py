@@ -26,6 +26,8 @@ LOOK_AHEAD_MS = 3_600_000
 NO_END_MS = 2**63 - 1
 CALM_S = 60.0
 """How long nobody looks at deadlines that are all far away: the host's clock may be set meanwhile."""
+CLOCK_LOOK_S = 15.0
+"""How long nobody asks the clock while a job waits for its time: the host's clock may be set meanwhile."""
 SAVE_EVERY_S = 15.0
 TROUBLE_PAUSE_S = 1.0
 
@@ -159,7 +161,8 @@ class Upkeep:
     async def _sleep_until_waking(self) -> None:
         delay_s = None
         if self._next_waking_ms is not None:
-            delay_s = max(0.0, (self._next_waking_ms - self._shared.clock.epoch_ms()) / 1000)
+            left_s = (self._next_waking_ms - self._shared.clock.epoch_ms()) / 1000
+            delay_s = min(max(0.0, left_s), CLOCK_LOOK_S)
         try:
             async with asyncio.timeout(delay_s):
                 await self._sooner.wait()
@@ -209,6 +212,9 @@ class Upkeep:
                 await duty()
             except StoreError as problem:
                 await self._pause(problem)
+            except Exception as problem:  # noqa: BLE001 - one duty that fails must not end all others
+                self._shared.emit(OwnTrouble("upkeep", f"a bug: {type(problem).__name__}"))
+                await asyncio.sleep(TROUBLE_PAUSE_S)
 
     def _renewal_s(self) -> float:
         return self._shared.config.daemon.lease_s / 3

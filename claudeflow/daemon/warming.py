@@ -15,7 +15,7 @@ from claudeflow.daemon.shared import Shared
 from claudeflow.daemon.worker import Sender
 from claudeflow.domain.attempt import Failure, Interrupted, Reply
 from claudeflow.domain.errors import PromptError
-from claudeflow.domain.events import CallEnded
+from claudeflow.domain.events import CallEnded, OwnTrouble
 from claudeflow.domain.job import Candidate, Job, JobError, JobId, Lease
 from claudeflow.domain.prompt import Request
 from claudeflow.domain.usage import NOTHING_BILLED, Bill
@@ -51,7 +51,7 @@ class Warming:
         self._sender = sender
         self._requests = requests
         self._keeper = keeper
-        self._caching = Caching(shared)
+        self._caching = Caching(shared, has_another=lambda _: True)
 
     async def warm(self, found: WaitingPrefix, gate: PoolGate) -> bool:
         """Write the prefix, unless something is in the way; whether a call was made. Raises StoreError."""
@@ -64,13 +64,13 @@ class Warming:
             plan = self._caching.plan(stand_in)
             job = self._job(source, stand_in, gate)
             request = await self._requests.build(job, plan, streamed=False)
+            body = prewarm_body(request.body)
+            if body is None or plan.turn is Turn.WAIT:
+                return False
+            stand_in = replace(stand_in, input_bytes=len(orjson.dumps(body)))
+            call = self._admit(job, stand_in, plan, gate)
         except (UnknownModel, PromptError):
             return False
-        body = prewarm_body(request.body)
-        if body is None or plan.turn is Turn.WAIT:
-            return False
-        stand_in = replace(stand_in, input_bytes=len(orjson.dumps(body)))
-        call = self._admit(job, stand_in, plan, gate)
         if call is not None:
             await self._send(call, Request(body, caches_for_1h=request.caches_for_1h))
         return call is not None
@@ -173,7 +173,8 @@ class Warming:
             return None
         try:
             bill = self._shared.prices.bill(job.model, reply.usage, sent_ms)
-        except UnknownModel:
+        except UnknownModel as problem:
+            self._shared.emit(OwnTrouble("pricing a call", str(problem)))
             return None
         return replace(bill, uncached_nanousd=0, plain_nanousd=0)
 

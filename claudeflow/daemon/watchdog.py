@@ -9,6 +9,7 @@ from claudeflow.daemon.notify import Notifier
 from claudeflow.daemon.wiring import Parts
 from claudeflow.domain.errors import StoreError
 from claudeflow.domain.events import OwnTrouble
+from claudeflow.domain.words import plural
 
 STATUS_EVERY_S = 10.0
 WRITER_PATIENCE_S = 5.0
@@ -56,5 +57,5 @@ class Watchdog:
         held = len(shared.holds.in_force(shared.clock.epoch_ms()))
         notes = [f"{flying} in flight"]
         notes += [f"paused after 429: {', '.join(gated)}"] if gated else []
-        notes += [f"{held} hold(s)"] if held else []
+        notes += [plural(held, "hold")] if held else []
         return f"{self._built.engine.phase}: {'; '.join(notes)}"

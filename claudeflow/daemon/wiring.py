@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from claudeflow.config import Config, load_prices
-from claudeflow.daemon.budget_actions import LOOK_EVERY_S as BUDGETS_EVERY_S
 from claudeflow.daemon.budget_actions import BudgetActions, Floor
 from claudeflow.daemon.budget_desk import StoreBudgetDesk
 from claudeflow.daemon.catalog import CatalogShelf, build_catalog
@@ -100,7 +99,7 @@ async def parts(
         engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over, keeper.needed)
         engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key, keeper.needed)
         actions = await _take_up_actions(shared, floor, keeper)
-        engine.upkeep.also(BUDGETS_EVERY_S, actions.look, actions.needed)
+        engine.upkeep.also(0.0, actions.look_and_rest, actions.needed)
         tally, spent = Tally(), await store.read(ledger.spend)
         holds, budgets = StoreHoldDesk(shared, keeper, shelf), StoreBudgetDesk(shared, actions)
         desk = StoreDesk(shared, shelf, floor, holds, budgets, tally=tally, spent=spent)

@@ -128,7 +128,7 @@ class Worker:
             async with running.scope:
                 streamed = task.leads or task.permit.probe
                 request = await self._requests.build(task.job, task.plan, streamed=streamed)
-                request = self._diagnostics.ask(task.job, request)
+                request = self._diagnostics.ask(task.job, task.plan, request)
                 await self._keeper.call_begins(task.job)
                 if task.gate.has_closed_on(task.permit):
                     error = JobError("held_back", "a 429 came in before this call had left")

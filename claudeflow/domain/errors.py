@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from claudeflow.domain.words import plural
+
 
 class ClaudeflowError(Exception):
     """Anything that claudeflow itself raises."""
@@ -40,7 +42,9 @@ class ConfigError(ClaudeflowError):
     def __init__(self, source: str, mistakes: list[Mistake]) -> None:
         self.source = source
         self.mistakes = mistakes
-        super().__init__("\n".join([f"{source}: {len(mistakes)} mistake(s)", *(f"  {m}" for m in mistakes)]))
+        super().__init__(
+            "\n".join([f"{source}: {plural(len(mistakes), 'mistake')}", *(f"  {m}" for m in mistakes)])
+        )
 
 
 class IntakeError(ClaudeflowError):

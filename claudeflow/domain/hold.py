@@ -33,6 +33,9 @@ WAY_OUT = {
 }
 
 
+WAY_OUT_OF_LIMIT = "raise the limit (claudeflow budget set), or wait for its period to turn"
+
+
 class ScopeKind(StrEnum):
     """What a hold applies to."""
 
@@ -73,7 +76,7 @@ class Hold:
     Set by hand, it ends when it is released, or at `until_ms`; set by a budget, when that is raised or
     released, or at `until_ms`. Any other ends when a probe goes well: the next may go at `probe_at_ms`;
     `probed_ms` are the last few that went. A scope has at most one that a person set, one by each
-    budget (`set_by`), and one other.
+    budget (`set_by`), and one other. `is_limit`: a budget's limit itself holds, which nobody can release.
     """
 
     scope: Scope
@@ -84,6 +87,7 @@ class Hold:
     until_ms: int | None = None
     set_by: str | None = None
     probed_ms: tuple[int, ...] = ()
+    is_limit: bool = False
 
     @property
     def by_hand(self) -> bool:
@@ -98,7 +102,7 @@ class Hold:
     @property
     def way_out(self) -> str:
         """What a person can do about it."""
-        return WAY_OUT[self.cause]
+        return WAY_OUT_OF_LIMIT if self.is_limit else WAY_OUT[self.cause]
 
 
 class HoldAction(StrEnum):

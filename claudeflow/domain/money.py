@@ -11,6 +11,12 @@ def usd(nanousd: int, places: int = 4) -> str:
     return f"{sign}${abs(nanousd) / NANO:,.{places}f}"
 
 
+def dollars(nanousd: int) -> str:
+    """Nano-dollars for people in dollars and cents; finer where there is next to nothing."""
+    size = abs(nanousd)
+    return usd(nanousd, 2 if size >= NANO // 10 or not size else 6 if size >= 1_000 else 9)
+
+
 def exact_usd(nanousd: int) -> str:
     """Nano-dollars as dollars for other programs, to the last of them: `0.012300000`."""
     whole, rest = divmod(abs(nanousd), NANO)

@@ -18,7 +18,10 @@ class Terms(IntFlag):
     MARKS_1H = 8
     """The same, with the long TTL."""
     SERVER_TOOLS = 16
-    """Tools that the API runs itself: they sample again and again, and each time the input is billed."""
+    """Tools that the API runs itself: they sample again and again, and each time the input is billed.
+    So does a compaction."""
+    OTHER_MODELS = 32
+    """Another model may be asked on the way (an advisor), at its own price."""
 
 
 @dataclass(frozen=True, slots=True)

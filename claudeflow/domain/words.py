@@ -25,3 +25,8 @@ def count(number: float) -> str:
             places = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
             return f"{scaled:.{places}f}{unit}"
     return f"{number:.0f}"
+
+
+def plural(number: int, noun: str, several: str = "") -> str:
+    """A number with its noun: `1 call`, `1,200 calls`; `several` where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, listed, show
 from claudeflow.intake.models import ModelTraits
+from claudeflow.intake.size import MOST_USES
 
 REFUSED_FIELDS = {
     "temperature": "is refused since API version 2026-10-21; drop it (effort and prompt steer the answer)",
@@ -99,6 +100,10 @@ def _check_tools(tools: Any, _traits: ModelTraits, mistakes: Mistakes) -> None:
             names.add(name)
         if tool.get("input_schema") is not None:
             _is_object(f"{field}[{index}].input_schema", tool["input_schema"], mistakes)
+        uses = tool.get("max_uses")
+        if uses is not None and not (type(uses) is int and 0 <= uses <= MOST_USES):
+            rule = f"must be an integer from 0 to {MOST_USES:,}, found {show(uses)}"
+            mistakes.add(f"{field}[{index}].max_uses", rule)
 
 
 def _check_output_config(config: Any, _traits: ModelTraits, mistakes: Mistakes) -> None:

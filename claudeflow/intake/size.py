@@ -20,6 +20,10 @@ TOOL_PROMPT_TOKENS = 2_000
 SEARCHES_WITHOUT_MAX_USES = 100
 """Ten rounds of sampling, after which the API pauses the turn, with ten searches each."""
 
+MOST_USES = 10_000
+"""More uses of a server tool than ten rounds of sampling come to: no `max_uses` counts more."""
+
+_ADVISOR = "advisor_"
 _OUTSIDE_SOURCES = frozenset({"url", "file"})
 _RUN_BY_THE_CALLER = ("bash_", "text_editor_", "computer_", "memory_")
 _TERM_OF_TTL = {"5m": Terms.MARKS_5M, "1h": Terms.MARKS_1H}
@@ -42,11 +46,12 @@ def most_of(body: Mapping[str, Any], input_bytes: int) -> Most:
 def most_input_tokens(body: Mapping[str, Any], input_bytes: int) -> int:
     """The most that the input of a Messages body can count, in tokens.
 
-    A token of text has at least one byte; the bytes of an image count nothing, the image does. Documents,
-    and whatever is only referred to, can count up to the context window; server tools can fill it as well.
+    A token of text has at least one byte, in a document of plain text as well (without citations, which
+    number its sentences); the bytes of an image count nothing, the image does. Other documents, and
+    whatever is only referred to, can count up to the context window; server tools can fill it as well.
     """
     blocks = list(_blocks(body))
-    if any(_is_boundless(block) for block in blocks) or _has_server_tools(body):
+    if any(_is_boundless(block) for block in blocks) or _samples_again(body):
         return LARGEST_WINDOW_TOKENS
     images = [block for block in blocks if block.get("type") == "image"]
     text_bytes = input_bytes - sum(_image_bytes(image) for image in images)
@@ -66,7 +71,7 @@ def _searches_of(tool: Mapping[str, Any]) -> int:
     if not _is_server_tool(kind) or kind.startswith("web_fetch_"):
         return 0
     most = tool.get("max_uses")
-    return most if type(most) is int and most >= 0 else SEARCHES_WITHOUT_MAX_USES
+    return min(most, MOST_USES) if type(most) is int and most >= 0 else SEARCHES_WITHOUT_MAX_USES
 
 
 def _terms_of(body: Mapping[str, Any]) -> Terms:
@@ -75,8 +80,10 @@ def _terms_of(body: Mapping[str, Any]) -> Terms:
         terms |= Terms.FAST
     if body.get("inference_geo") == "global":
         terms |= Terms.ANYWHERE
-    if _has_server_tools(body):
+    if _samples_again(body):
         terms |= Terms.SERVER_TOOLS
+    if any(kind.startswith(_ADVISOR) for kind in _tool_kinds(body)):
+        terms |= Terms.OTHER_MODELS
     for marker in _markers(body):
         terms |= _TERM_OF_TTL.get(str(marker.get("ttl") or "5m"), Terms.MARKS_1H)
     return terms
@@ -84,8 +91,9 @@ def _terms_of(body: Mapping[str, Any]) -> Terms:
 
 def _is_boundless(block: Mapping[str, Any]) -> bool:
     source = block.get("source")
-    refers_outside = isinstance(source, Mapping) and source.get("type") in _OUTSIDE_SOURCES
-    return block.get("type") == "document" or refers_outside or "file_id" in block
+    kind = source.get("type") if isinstance(source, Mapping) else None
+    is_other_document = block.get("type") == "document" and (kind != "text" or bool(block.get("citations")))
+    return is_other_document or kind in _OUTSIDE_SOURCES or "file_id" in block
 
 
 def _image_bytes(image: Mapping[str, Any]) -> int:
@@ -94,10 +102,26 @@ def _image_bytes(image: Mapping[str, Any]) -> int:
     return len(data) if isinstance(data, str) and data.isascii() else 0
 
 
-def _has_server_tools(body: Mapping[str, Any]) -> bool:
-    """Tools of one's own have a schema; those that the API runs itself have a type of their own."""
-    is_run_there = any(_is_server_tool(kind) for kind in _tool_kinds(body))
-    return bool(body.get("mcp_servers") or body.get("container") or is_run_there)
+def _samples_again(body: Mapping[str, Any]) -> bool:
+    """Whether the API may sample more than once: for tools that it runs itself, or for a compaction.
+
+    Tools of one's own have a schema; those that the API runs have a type of their own.
+    """
+    is_run_there = any(
+        _is_server_tool(str(tool.get("type") or "custom")) and tool.get("max_uses") != 0
+        for tool in _tools(body)
+    )
+    return bool(body.get("mcp_servers") or body.get("container") or is_run_there or _may_compact(body))
+
+
+def _may_compact(body: Mapping[str, Any]) -> bool:
+    """Clearing old blocks is no sampling; any other way to manage the context may be."""
+    managed = body.get("context_management")
+    edits = managed.get("edits") if isinstance(managed, Mapping) else None
+    if not managed or not isinstance(edits, list):
+        return bool(managed or body.get("compaction"))
+    kinds = [str(edit.get("type")) if isinstance(edit, Mapping) else "" for edit in edits]
+    return bool(body.get("compaction")) or not all(kind.startswith("clear_") for kind in kinds)
 
 
 def _is_server_tool(kind: str) -> bool:

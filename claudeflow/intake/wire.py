@@ -190,6 +190,10 @@ def _read_prompt(name: Any, variables: Any, catalog: Catalog, mistakes: Mistakes
     lane = template.lane or catalog.default_lane
     if template.model not in catalog.pools:
         mistakes.add("prompt", f"its model {_unpriced(template.model, catalog)}")
+    most_tokens = traits_of(template.model).max_tokens
+    if template.max_tokens > most_tokens:
+        found = f"{template.max_tokens:,} is above {most_tokens:,}, the most of its model"
+        mistakes.add("prompt", f"its max_tokens {found}")
     if lane not in catalog.lanes:
         mistakes.add("prompt", f"its lane {show(lane)} is not configured; lanes are {listed(catalog.lanes)}")
     return _render(template, variables or {}, lane, catalog, mistakes)

@@ -6,10 +6,21 @@ from collections.abc import Callable
 
 from claudeflow.domain.cache_events import CacheShareFell, PrefixChurned
 from claudeflow.domain.events import CallEnded, Emit, Event
-from claudeflow.policy.caching.share import Reading, version_of
+from claudeflow.policy.caching.share import Cause, Reading, version_of
 from claudeflow.policy.caching.watch import CacheWatch, Churn, Fall
 
+MESSAGE = "message"
 _LINT = "`claudeflow lint` finds what changes from call to call in a stable part"
+_STABLE_TEXT = "look whether it is text that does not change from call to call"
+_WAY_OUT = {
+    Cause.MISSES: f"look what changed between the versions; {_LINT}",
+    Cause.NOTHING_CACHED: "nothing of the new version is cached, it is not even written: its stable part is "
+    "probably below the model's minimum (`claudeflow prompts list` shows both); make it larger or leave it",
+    Cause.SMALLER_PART: "as many calls read as before, but less: the part that is cached has become smaller; "
+    f"if something has moved out of it, {_STABLE_TEXT}",
+    Cause.LONGER_MESSAGES: "calls read as much as before, and the part that is not cached has grown; "
+    f"{_STABLE_TEXT}",
+}
 
 
 class CacheWatcher:
@@ -21,8 +32,8 @@ class CacheWatcher:
         self._emit = emit
 
     def apply(self, event: Event) -> None:
-        """Take in a call; tell what a person should know."""
-        if not isinstance(event, CallEnded):
+        """Take in a settled call of a job; tell what a person should know."""
+        if not isinstance(event, CallEnded) or not event.settled or event.kind != MESSAGE:
             return
         for found in self._watch.note(_reading(event, self._now_ms())):
             self._emit(_fell(found) if isinstance(found, Fall) else _churned(found))
@@ -37,6 +48,7 @@ def _reading(event: CallEnded, at_ms: int) -> Reading:
         prompt_tokens=event.usage.prompt_tokens,
         read_tokens=event.usage.cache_read_tokens,
         at_ms=at_ms,
+        write_tokens=event.usage.cache_write_5m_tokens + event.usage.cache_write_1h_tokens,
     )
 
 
@@ -49,7 +61,7 @@ def _fell(fall: Fall) -> CacheShareFell:
         share_before=fall.before,
         share_after=fall.after,
         calls=fall.calls,
-        way_out=f"look what changed between the versions; {_LINT}",
+        way_out=_WAY_OUT[fall.cause],
     )
 
 

@@ -10,15 +10,17 @@ ticket-triage/
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from claudeflow.domain.errors import Mistake, PromptError
 from claudeflow.domain.prompt import PromptTemplate
+from claudeflow.domain.words import plural
+from claudeflow.prompts.files import is_passed_over, read_text
+from claudeflow.prompts.json_files import read_json, tool_mistakes
 from claudeflow.prompts.rendering import compile_user
 from claudeflow.prompts.settings import PromptSettings, settings_mistakes
 from claudeflow.prompts.versions import stable_version
@@ -31,20 +33,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 def load_prompts(folder: Path) -> dict[str, PromptTemplate]:
     """Every prompt under `folder`, by name. Raises PromptError listing the mistakes of all folders."""
+    prompts, mistakes = survey_prompts(folder)
+    if mistakes:
+        number = plural(len(mistakes), "mistake")
+        raise PromptError("\n".join([f"{folder}: {number}", *(f"  {mistake}" for mistake in mistakes)]))
+    return prompts
+
+
+def survey_prompts(folder: Path) -> tuple[dict[str, PromptTemplate], list[Mistake]]:
+    """The prompts under `folder` that are right, by name, and what is wrong with the others.
+
+    Raises PromptError when the folder itself cannot be read.
+    """
     try:
-        found = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_ignored(path))
+        found = sorted(path for path in folder.iterdir() if path.is_dir() and not is_passed_over(path.name))
     except OSError as error:
         raise PromptError(f"{folder}: the prompts folder cannot be read: {error.strerror}") from error
     readers = [_PromptFolder(path) for path in found]
     templates = [template for reader in readers if (template := reader.template()) is not None]
     mistakes = [mistake for reader in readers for mistake in reader.mistakes]
-    if mistakes:
-        raise PromptError("\n".join([f"{folder}: {len(mistakes)} mistake(s)", *(f"  {m}" for m in mistakes)]))
-    return {template.name: template for template in templates}
-
-
-def _is_ignored(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.endswith("~")
+    return {template.name: template for template in templates}, mistakes
 
 
 class _PromptFolder:
@@ -80,13 +88,14 @@ class _PromptFolder:
         )
 
     def _note(self, file: str, message: str) -> None:
-        self.mistakes.append(Mistake(f"{self._folder.name}/{file}", message))
+        place = os.fsencode(f"{self._folder.name}/{file}").decode(errors="backslashreplace")
+        self.mistakes.append(Mistake(place, message))
 
     def _check_names(self) -> None:
         if not _NAME.fullmatch(self._folder.name):
             self._note("", "a prompt's name is letters, digits, dots, dashes and underscores, 64 at most")
         try:
-            names = {path.name for path in self._folder.iterdir() if not _is_ignored(path)}
+            names = {path.name for path in self._folder.iterdir() if not is_passed_over(path.name)}
         except OSError as error:
             self._note("", f"cannot be read: {error.strerror}")
             return
@@ -102,8 +111,11 @@ class _PromptFolder:
             return None
         try:
             table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             self._note("prompt.toml", f"not valid TOML: {error}")
+            return None
+        except RecursionError:
+            self._note("prompt.toml", "is nested too deeply; write it flat")
             return None
         wrong = settings_mistakes(table)
         for message in wrong:
@@ -124,11 +136,10 @@ class _PromptFolder:
         tools = self._json("tools.json")
         if tools is None:
             return ()
-        named = isinstance(tools, list) and all(isinstance(tool, dict) and "name" in tool for tool in tools)
-        if not named:
-            self._note("tools.json", "must be an array of objects, each with a name")
-            return ()
-        return tuple(tools)
+        wrong = tool_mistakes(tools)
+        for message in wrong:
+            self._note("tools.json", message)
+        return () if wrong else tuple(tools)
 
     def _schema(self) -> dict[str, Any] | None:
         schema = self._json("schema.json")
@@ -142,25 +153,19 @@ class _PromptFolder:
         if text is None:
             return None
         try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            self._note(name, f"not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}")
+            return read_json(text)
+        except PromptError as problem:
+            self._note(name, str(problem))
             return None
-        if value is None:
-            self._note(name, "must not be null; without the file there is none")
-        return value
 
     def _text(self, name: str) -> str | None:
         """A file's text exactly as it is, or None when it is absent or unusable."""
         try:
-            text = (self._folder / name).read_bytes().decode()
+            text = read_text(self._folder / name)
         except FileNotFoundError:
             return None
-        except UnicodeDecodeError as error:
-            self._note(name, f"not valid UTF-8 at byte {error.start}")
-            return None
-        except OSError as error:
-            self._note(name, f"cannot be read: {error.strerror}")
+        except PromptError as problem:
+            self._note(name, str(problem))
             return None
         if not text.strip():
             self._note(name, "is empty")

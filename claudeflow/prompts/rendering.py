@@ -57,6 +57,8 @@ def compile_user(source: str) -> UserTemplate:
         return UserTemplate(_ENVIRONMENT.from_string(source), frozenset(find_undeclared_variables(tree)))
     except TemplateSyntaxError as error:
         raise PromptError(f"line {error.lineno}: {error.message}") from error
+    except (MemoryError, RecursionError, SyntaxError) as error:
+        raise PromptError("is nested too deeply for a template; make it flatter") from error
 
 
 def render(template: PromptTemplate, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _user_text(template: PromptTemplate, variables: Mapping[str, Any]) -> str:
         text = user.template.render(variables)
     except (TemplateError, TypeError) as error:
         raise PromptError(f"prompt {template.name}: {error}; {uses}") from error
-    except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, ValueError) as error:
         # Such a message may quote the input, which must not reach a log.
         raise PromptError(
             f"prompt {template.name}: {type(error).__name__} while rendering; {uses}"

@@ -9,6 +9,8 @@ from typing import Any
 
 from claudeflow.prompts.lint.decisions import decision_mistakes
 
+LARGEST_MAX_TOKENS = 10_000_000
+"""Far above what any model writes: it keeps slips of the pen out of sums."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -41,12 +43,12 @@ def _is_name(value: Any) -> bool:
 
 
 def _is_positive_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_MAX_TOKENS
 
 
 _RULES: Mapping[str, _Rule] = {
     "model": _Rule(_is_name, 'a model id such as "claude-sonnet-5-5"', required=True),
-    "max_tokens": _Rule(_is_positive_int, "a whole number from 1", required=True),
+    "max_tokens": _Rule(_is_positive_int, f"a whole number from 1 to {LARGEST_MAX_TOKENS:,}", required=True),
     "effort": _Rule(lambda value: value in EFFORTS, f"one of {', '.join(EFFORTS)}"),
     "lane": _Rule(_is_name, "a lane's name; without the key, the default lane"),
     "fallback": _Rule(_is_name, "a cheaper model's id, which answers when a budget says so"),

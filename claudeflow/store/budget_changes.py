@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import orjson
 
 from claudeflow.domain.budget import BudgetAct, BudgetChange
+from claudeflow.domain.hold import HoldChange
 from claudeflow.domain.job import Candidate
+from claudeflow.store.holds import keep as keep_holds
 from claudeflow.store.rows import Row, candidate_from
 from claudeflow.store.statements import SQL
 
@@ -31,6 +33,14 @@ def note(raw: sqlite3.Connection, changes: Iterable[BudgetChange]) -> None:
                 "configured_nanousd": change.configured_nanousd,
             },
         )
+
+
+def note_with_holds(
+    raw: sqlite3.Connection, changes: Iterable[BudgetChange], holds: Iterable[HoldChange]
+) -> None:
+    """Add to the record, and to that of the holds that follow from it."""
+    note(raw, changes)
+    keep_holds(raw, changes=holds)
 
 
 def in_force(raw: sqlite3.Connection, since_ms: int) -> list[BudgetChange]:

@@ -159,6 +159,7 @@ def _claim_one(
         {
             "id": candidate.id,
             "model": candidate.model,
+            "lane": candidate.lane,
             "token": token,
             "owner": owner,
             "lease_until_ms": lease_until_ms,

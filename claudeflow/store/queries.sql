@@ -64,11 +64,12 @@ FROM jobs WHERE id = :job_id
 RETURNING id;
 
 -- name: lease_job
--- A queued job becomes running under the lease of call :token, unless its deadline has passed or its model is another.
+-- A queued job becomes running under the lease of call :token, unless its deadline has passed or it was moved to
+-- another model or lane.
 UPDATE jobs SET state = 'running', lease_token = :token, lease_owner = :owner, lease_until_ms = :lease_until_ms,
        first_attempt_ms = coalesce(first_attempt_ms, :now_ms), started_ms = coalesce(started_ms, :now_ms),
        tries = tries + 1, wait_reason = NULL
-WHERE id = :id AND model = :model AND state = 'queued' AND due = 1
+WHERE id = :id AND model = :model AND lane = :lane AND state = 'queued' AND due = 1
   AND (deadline_ms IS NULL OR deadline_ms > :now_ms)
 RETURNING max_tokens, body, prompt_name, prompt_version, first_attempt_ms, attempts, tries, traceparent, trying_ms;
 
@@ -347,9 +348,10 @@ FROM usage_hours WHERE hour_ms >= :since_ms GROUP BY 1, 2, 3;
 SELECT count(*), coalesce(sum(reserved_nanousd), 0) FROM calls WHERE state = 'unknown';
 
 -- name: recent_cache_readings
--- What the last settled calls read from the cache, the newest first.
+-- What the last settled calls read from the cache and wrote into it, the newest first.
 SELECT workflow, prompt_name, prompt_version, prefix,
-       input_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens, cache_read_tokens, opened_ms
+       input_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens, cache_read_tokens, opened_ms,
+       cache_write_5m_tokens + cache_write_1h_tokens
 FROM (SELECT * FROM calls WHERE state = 'settled' ORDER BY id DESC LIMIT :limit);
 
 -- name: waiting_prefixes
@@ -403,6 +405,10 @@ SELECT id, opened_ms FROM calls WHERE id >= :id ORDER BY id LIMIT 1;
 -- name: last_call_id
 -- The last call's id.
 SELECT coalesce(max(id), 0) FROM calls;
+
+-- name: waiting_fast_by_model
+-- How many jobs of each model wait or run that ask for fast mode. Terms: bit 1 is domain.usage.Terms.FAST.
+SELECT model, count(*) FROM jobs WHERE state IN ('queued', 'running') AND terms & 1 GROUP BY model;
 
 -- name: waiting_by_model
 -- How many jobs of each model wait or run.

@@ -55,3 +55,8 @@ def usage(
 def waiting_by_model(raw: sqlite3.Connection) -> dict[str, int]:
     """How many jobs of each model wait or run."""
     return dict(raw.execute(SQL.waiting_by_model).fetchall())
+
+
+def waiting_fast_by_model(raw: sqlite3.Connection) -> dict[str, int]:
+    """How many jobs of each model wait or run that ask for fast mode."""
+    return dict(raw.execute(SQL.waiting_fast_by_model).fetchall())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,68 @@ def test_any_text_file_can_be_looked_at(claudeflow: CommandLine, tmp_path: Path)
     assert "email" in claudeflow("lint", str(path)).stdout
 
 
+def test_what_leaks_in_a_request_or_a_text_belongs_into_the_message(
+    claudeflow: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("You work on INC0012345.")
+    (tmp_path / "body.json").write_text(json.dumps({"system": "Help {name}.", "messages": []}))
+    done = claudeflow("lint", str(tmp_path / "notes.txt"), str(tmp_path / "body.json")).stdout
+    assert "fix: move it into the message\n" in done
+    assert "fix: move the sentence with it into the message\n" in done
+    assert "user.md" not in done
+    folder = a_prompt(tmp_path / "prompts", {"system.md": "You work on INC0012345."})
+    for path in (folder, folder / "system.md"):
+        assert "fix: move it into user.md as a variable\n" in claudeflow("lint", str(path)).stdout
+
+
+def test_of_a_folder_of_texts_every_file_is_looked_at(claudeflow: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(LEAK)
+    (tmp_path / "b.txt").write_text("You work on INC0012345.")
+    (tmp_path / "c.png").write_bytes(b"\xff\xfe")
+    (tmp_path / "lint.toml").write_text('ignore = ["now"]')
+    done = claudeflow("lint", "--json", str(tmp_path))
+    assert done.exit_code == Exit.FAILED
+    assert [(one["file"], one["rule"]) for one in json.loads(done.stdout)] == [
+        (f"{tmp_path}/b.txt", "ticket")
+    ]
+    assert f"{tmp_path}/c.png: not UTF-8 at byte 0" in done.stderr
+
+
+def test_of_a_list_of_jobs_every_request_is_looked_at_and_what_they_share_is_told_once(
+    claudeflow: CommandLine, tmp_path: Path
+) -> None:
+    def body(system: str) -> dict[str, object]:
+        return {"model": "m", "system": system, "messages": [{"role": "user", "content": "on INC0099999"}]}
+
+    jobs: list[dict[str, object]] = [
+        {"prompt": "triage", "input": {"text": "INC0088888"}},
+        {"request": body("You work on INC0012345.")},
+        {"request": body("You work on INC0012345.")},
+        {"custom_id": "a", "params": body("You work on INC0054321.")},
+        body("You sort letters."),
+    ]
+    path = tmp_path / "jobs.jsonl"
+    path.write_text("\n".join(json.dumps(job) for job in jobs) + "\n")
+    found = json.loads(claudeflow("lint", "--json", str(path)).stdout)
+    assert [(one["file"], one["text"]) for one in found] == [
+        (f"{path}: line 2: system", "INC0012345"),
+        (f"{path}: line 4: system", "INC0054321"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [('{"request": 1}\n{', "line 2: not valid JSON"), ('{"a": 1}', "no line holds a job")]
+)
+def test_a_list_without_jobs_is_misuse(
+    claudeflow: CommandLine, tmp_path: Path, text: str, reason: str
+) -> None:
+    path = tmp_path / "jobs.jsonl"
+    path.write_text(text)
+    done = claudeflow("lint", str(path))
+    assert done.exit_code == Exit.USAGE
+    assert reason in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -84,6 +147,43 @@ def test_what_cannot_be_looked_at_is_misuse(
     done = claudeflow("lint", str(path))
     assert done.exit_code == Exit.USAGE
     assert reason in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["/dev/full", "/dev/zero", "a pipe"])
+def test_what_is_no_regular_file_is_not_waited_for(
+    claudeflow: CommandLine, tmp_path: Path, kind: str
+) -> None:
+    path = Path(kind)
+    if kind == "a pipe":
+        path = tmp_path / "pipe.md"
+        os.mkfifo(path)
+    done = claudeflow("lint", str(path))
+    assert done.exit_code == Exit.USAGE
+    assert f"{path}: is no regular file" in done.stderr
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_broken_json_is_never_clean(claudeflow: CommandLine, tmp_path: Path, deep: bool) -> None:
+    broken = "[" * 100_000 if deep else '{"system": "INC0012345",'
+    (tmp_path / "body.json").write_text(broken)
+    folder = a_prompt(tmp_path / "prompts", {"tools.json": broken})
+    for path in (tmp_path / "body.json", tmp_path, folder, tmp_path / "prompts", folder / "tools.json"):
+        done = claudeflow("lint", str(path))
+        assert done.exit_code == Exit.FAILED
+        assert "clean" not in done.stdout
+        assert "not valid JSON" in done.stderr or "nested too deeply" in done.stderr
+
+
+def test_findings_are_told_beside_a_file_that_cannot_be_looked_at(
+    claudeflow: CommandLine, tmp_path: Path
+) -> None:
+    folder = a_prompt(
+        tmp_path, {"system.md": LEAK, "schema.json": b"\xff", "prompt.toml": "[lint]\nignore = 5"}
+    )
+    done = claudeflow("lint", str(folder))
+    assert done.exit_code == Exit.FAILED
+    assert "1 finding" in done.stdout
+    assert f"{folder}/schema.json: not valid UTF-8 at byte 0" in done.stderr
 
 
 def test_without_any_folder_the_way_out_is_named(claudeflow: CommandLine) -> None:
@@ -183,6 +283,37 @@ def test_check_names_mistakes_leaks_and_prompts_too_small_for_the_cache(
     broken = claudeflow("prompts", "check", *where)
     assert broken.exit_code == Exit.FAILED
     assert "sorter/user.md: line 1" in broken.stderr
+
+
+def test_a_broken_prompt_hides_no_other(claudeflow: CommandLine, tmp_path: Path) -> None:
+    where = ("--folder", str(tmp_path))
+    a_prompt(tmp_path, {"system.md": LEAK}, "good")
+    a_prompt(tmp_path, {"prompt.toml": "model = 7\n"}, "broken")
+    listed = claudeflow("prompts", "list", "--json", *where)
+    assert listed.exit_code == Exit.FAILED
+    told = json.loads(listed.stdout)
+    assert [row["name"] for row in told["prompts"]] == ["good"]
+    assert "broken/prompt.toml: model: found 7" in told["mistakes"][1]
+    table = claudeflow("prompts", "list", *where)
+    assert "good" in table.stdout
+    assert f"{tmp_path}: broken/prompt.toml: model: found 7" in table.stderr
+    checked = claudeflow("prompts", "check", *where)
+    assert checked.exit_code == Exit.FAILED
+    assert "Today is Tuesday" in checked.stdout
+    assert "1 finding" in checked.stderr
+    assert "broken/prompt.toml: max_tokens: missing" in checked.stderr
+    assert claudeflow("prompts", "show", "good", *where).exit_code == Exit.OK
+    assert claudeflow("prompts", "render", "good", "letters=a", *where).exit_code == Exit.OK
+    shown = claudeflow("prompts", "show", "broken", *where)
+    assert shown.exit_code == Exit.FAILED
+    assert "broken/prompt.toml: model: found 7" in shown.stderr
+
+
+def test_what_is_shown_of_a_prompt_is_said_once(claudeflow: CommandLine) -> None:
+    shown = claudeflow("prompts", "show", "ticket-triage", "--folder", str(EXAMPLES)).stdout
+    assert "minimum 512: enough" in shown
+    assert "is_cacheable" not in shown
+    assert shown.count("512") == 1
 
 
 def test_the_example_prompts_pass_the_check(claudeflow: CommandLine) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from claudeflow.cli.exits import Exit
+from claudeflow.cli.reconcile import cells_layout
 from tests.cli.scripted_daemon import CommandLine, ScriptedDaemon
 
 SUMS = {
@@ -102,13 +105,34 @@ def test_rows_are_added_up(claudeflow: CommandLine, daemon: ScriptedDaemon, by: 
 
 def test_a_time_without_calls_is_called_so(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
     daemon.answers("POST /v1/reconcile", a_comparison())
-    assert "neither side has a call" in claudeflow("reconcile").stdout
+    shown = claudeflow("reconcile").stdout
+    assert shown.startswith("nothing to compare yet, neither side has a call in that time: 2026-11-22")
+    assert "agree" not in shown
 
 
-def test_a_bare_day_is_midnight(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
+def test_times_are_asked_for_as_they_were_written(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
     daemon.answers("POST /v1/reconcile", a_comparison(a_cell()))
-    claudeflow("reconcile", "--since", "2026-11-01", "--until", "2026-11-22T06:00:00Z")
-    assert daemon.asked[-1].query == {"since": "2026-11-01T00:00:00Z", "until": "2026-11-22T06:00:00Z"}
+    claudeflow("reconcile", "--since", "7d", "--until", "2026-11-22")
+    assert daemon.asked[-1].query == {"since": "7d", "until": "2026-11-22"}
+
+
+@pytest.mark.parametrize("by", [None, "day", "model"])
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_its_terminal_and_no_number_is_cut(width: int, by: str | None) -> None:
+    large = {name: number * 1_234 for name, number in SUMS.items()}
+    cells = [
+        a_cell(ours=large, theirs=large),
+        a_cell(model="claude-sonnet-4-5-20250929", service_tier="priority"),
+    ]
+    out = StringIO()
+    table, layout = cells_layout(cells, by, width)
+    Console(file=out, width=width).print(table)
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in out.getvalue()
+    assert ("$1.8525" if by == "day" else "$1.8510") in out.getvalue()
+    assert ("priority" in out.getvalue()) is (by is None)
+    assert (layout.left_out == ()) is (width == 120 or by == "day")
 
 
 def test_the_last_comparison_is_shown_without_asking_for_reports(
@@ -131,5 +155,16 @@ def test_without_an_admin_key_the_message_says_how_to_give_one(
 ) -> None:
     daemon.refuses("POST /v1/reconcile", 409, "no_admin_key", "put one into ANTHROPIC_ADMIN_KEY")
     done = claudeflow("reconcile")
-    assert done.exit_code == Exit.FAILED
+    assert done.exit_code == Exit.BAD_CONFIG
     assert "ANTHROPIC_ADMIN_KEY" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [(502, "no_report", Exit.UNREACHABLE), (404, "nothing_compared", Exit.NOT_FOUND)],
+)
+def test_only_drift_is_exit_code_1(
+    claudeflow: CommandLine, daemon: ScriptedDaemon, status: int, code: str, exit_code: Exit
+) -> None:
+    daemon.refuses("POST /v1/reconcile", status, code, "not now")
+    assert claudeflow("reconcile").exit_code == exit_code

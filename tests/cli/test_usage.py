@@ -16,7 +16,7 @@ from claudeflow.cli.usage_table import usage_table
 from claudeflow.domain.ledger import UsageRow
 from claudeflow.policy.money.price_check import Finding
 from tests.cli.running_desk import RunningDesk
-from tests.cli.scripted_daemon import CommandLine
+from tests.cli.scripted_daemon import CommandLine, ScriptedDaemon
 
 ROWS = [
     UsageRow(
@@ -71,13 +71,13 @@ def test_a_table_fits_its_terminal_and_nothing_is_cut(width: int, tokens: bool) 
     found["total"] = found["rows"][0]
     out = StringIO()
     screen = Console(file=out, width=width)
-    table, left_out = usage_table(found, screen, tokens=tokens)
+    table, left_out = usage_table(found, width, tokens=tokens)
     screen.print(table)
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     assert "…" not in out.getvalue()
     assert "$123.4568" in lines[1] or (tokens and "cost" in left_out)
-    assert (left_out == []) is (width == 200)
+    assert (left_out == ()) is (width == 200)
 
 
 def test_csv_has_exact_dollars_and_no_total(claudeflow: CommandLine, desk: RunningDesk) -> None:
@@ -92,6 +92,30 @@ def test_json_has_whole_nano_dollars(claudeflow: CommandLine, desk: RunningDesk)
     desk.desk.books.rows = ROWS
     found = json.loads(claudeflow("usage", "--json").stdout)
     assert found["total"]["cost_nanousd"] == 123_456_789_013
+
+
+def test_a_kind_that_does_not_exist_is_refused(claudeflow: CommandLine, desk: RunningDesk) -> None:
+    done = claudeflow("usage", "--kind", "foo")
+    assert done.exit_code == Exit.USAGE
+    assert "prewarm" in done.stderr
+
+
+def test_two_forms_at_once_are_refused(claudeflow: CommandLine, desk: RunningDesk) -> None:
+    done = claudeflow("usage", "--json", "--csv")
+    assert (done.exit_code, done.stdout) == (Exit.USAGE, "")
+    assert "choose one" in done.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
+def test_a_name_that_never_occurred_is_told_with_the_one_that_may_be_meant(
+    claudeflow: CommandLine, daemon: ScriptedDaemon, form: tuple[str, ...]
+) -> None:
+    row = {"workflow": "triage", "cost_nanousd": 1}
+    daemon.answers("GET /v1/usage", {"since": None, "until": None, "by": [], "rows": []})
+    daemon.answers("GET /v1/usage", {"rows": [row]})
+    done = claudeflow("usage", "--workflow", "triag", *form)
+    assert done.exit_code == Exit.OK
+    assert "no call in the books has workflow triag; did you mean triage?" in done.stderr
 
 
 def test_an_empty_period_is_said_to_be_empty(claudeflow: CommandLine, desk: RunningDesk) -> None:
@@ -133,6 +157,22 @@ def test_a_model_without_a_price_cannot_be_listed(claudeflow: CommandLine) -> No
     done = claudeflow("prices", "list", "--model", "claude-nix")
     assert done.exit_code != Exit.OK
     assert "no price is known for claude-nix" in done.stderr
+    assert "unexpected" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("haiku", "did you mean claude-haiku-4-5 or claude-haiku-4-5-20251001 or claude-haiku-5-5?"),
+        ("claude-haiku-55", "did you mean claude-haiku-5-5?"),
+    ],
+)
+def test_a_model_that_is_misspelt_is_told_with_what_may_be_meant(
+    claudeflow: CommandLine, typed: str, meant: str
+) -> None:
+    done = claudeflow("prices", "list", "--model", typed)
+    assert (done.exit_code, done.stdout) == (Exit.NOT_FOUND, "")
+    assert meant in done.stderr
 
 
 @pytest.mark.parametrize(("level", "code"), [("error", Exit.FAILED), ("warning", Exit.OK), ("note", Exit.OK)])

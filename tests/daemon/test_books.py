@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from claudeflow.domain.job import JobState
 from claudeflow.domain.ledger import Dimension, total_of
+from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.store.usage import usage
 from claudeflow.twin.engine import Twin
 from claudeflow.twin.faults import Fault
@@ -118,3 +120,21 @@ def test_a_call_costs_what_its_model_cost_when_it_was_opened(tmp_path: Path) -> 
             assert records[1].cost_nanousd - records[2].cost_nanousd == before.tokens.read * 100
 
     in_virtual_time(over_midnight)
+
+
+async def test_a_queued_job_whose_fast_price_was_removed_is_an_error_of_the_check(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        asked = [asking(1), asking(2, model=OPUS), asking(3, model=OPUS, speed="fast")]
+        await bench.submit(*({**job, "not_before": "+2h"} for job in asked))
+        desk, shared = bench.parts.desk.books, bench.parts.shared
+        before = await desk.check_prices()
+        models = shared.prices.models
+        slow = replace(models[OPUS], prices=tuple(replace(price, fast=None) for price in models[OPUS].prices))
+        shared.prices = PriceTable({**models, OPUS: slow}.values())
+        after = await desk.check_prices()
+    assert [finding for finding in before if finding.level == "error"] == []
+    [error] = [finding for finding in after if finding.level == "error"]
+    assert (error.model, error.text) == (
+        OPUS,
+        "has no price in fast mode; in use: 1 fast job waiting or running",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,20 @@ from typing import Any
 import pytest
 
 from claudeflow.config import Config
+from claudeflow.daemon.choosing import CLAIM_LIMIT
+from claudeflow.daemon.shared import EventStream
+from claudeflow.daemon.wiring import parts
 from claudeflow.domain.budget import BudgetAct
 from claudeflow.domain.budget_events import BudgetEased, BudgetThreshold
-from claudeflow.domain.events import HoldReleased, HoldSet, JobFinished
-from claudeflow.domain.hold import EVERYTHING, HoldCause, Scope, ScopeKind
+from claudeflow.domain.events import ConfigReloaded, HoldReleased, HoldSet, JobFinished, OwnTrouble
+from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
 from claudeflow.intake.budget_desk import BudgetNotFound, NewLimit, NothingToRelease
+from claudeflow.policy.money.scopes import CallScope
 from claudeflow.policy.money.settings import BudgetSettings, ThresholdSettings
+from claudeflow.simulation.timeline import VirtualTimeLoop
 from tests.support.daemons import a_config, a_job, some_jobs
-from tests.support.virtual import VirtualBench, in_virtual_time, living, now_s
+from tests.support.virtual import VirtualBench, a_virtual_twin, in_virtual_time, living, now_s
 
 DAY_S, HOUR_S = 86_400.0, 3_600.0
 OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
@@ -45,7 +51,9 @@ def with_budgets(folder: Path, fallback: dict[str, str] | None = None, **budgets
 
 
 async def spend(bench: VirtualBench, jobs: int, **envelope: Any) -> None:
-    """Let so many jobs for Opus through, one after the other, and let the budgets look."""
+    """Let so many jobs for Opus through, one by one, and let the budgets look. Its cost is known."""
+    workflow = envelope.get("workflow", "default")
+    bench.parts.shared.budgets.learn(workflow, OPUS, round(A_JOB_USD * 1e9))
     for number in range(jobs):
         [job_id] = await bench.submit(a_job(number, model=OPUS, **envelope))
         await _ended(bench, job_id)
@@ -143,10 +151,11 @@ def test_raising_the_budget_ends_its_hold_and_survives_a_restart(tmp_path: Path)
             ids = await bench.submit(*some_jobs(3))
             await asyncio.sleep(60)
             assert await bench.states(ids) == {JobState.QUEUED}
+            released = len(bench.recorder.of(HoldReleased))
             await set_limit(bench, "team", 100 * A_JOB_USD)
             await asyncio.sleep(5)
             assert (held(bench), await bench.states(ids)) == ([], {JobState.SUCCEEDED})
-            assert len(bench.recorder.of(HoldReleased)) == 1
+            assert len(bench.recorder.of(HoldReleased)) == released + 1
         async with living(tmp_path, config=config) as bench:
             [report] = (await bench.parts.desk.budgets.show()).budgets
             assert (report.limit_nanousd, report.configured_nanousd) == (
@@ -252,12 +261,12 @@ async def _succeeded(bench: VirtualBench, ids: Sequence[Any]) -> int:
 
 def test_jobs_fall_back_to_the_cheaper_model_and_come_back(tmp_path: Path) -> None:
     config = with_budgets(
-        tmp_path, {OPUS: HAIKU}, team=a_budget((0.3, "fallback"), period="day", scope="workflow:triage")
+        tmp_path, {OPUS: HAIKU}, team=a_budget((0.15, "fallback"), period="day", scope="workflow:triage")
     )
 
     async def scene() -> None:
         async with living(tmp_path, config=config) as bench:
-            await spend(bench, 4, workflow="triage")
+            await spend(bench, 2, workflow="triage")
             jobs = [a_job(50, model=OPUS, workflow=name) for name in ("triage", "other")]
             ids = await bench.submit(*jobs, {**a_job(51, model=OPUS, workflow="triage"), "not_before": "+2h"})
             fast = a_job(52, model=OPUS, workflow="triage")
@@ -342,6 +351,178 @@ def test_nothing_is_looked_at_while_nothing_happens(tmp_path: Path) -> None:
             assert not bench.parts.actions.needed.is_set()
 
     in_virtual_time(scene)
+
+
+def test_a_crowd_does_not_run_past_a_threshold_that_holds(tmp_path: Path) -> None:
+    config = with_budgets(tmp_path, team=a_budget((0.1, "hold_all"), limit_usd=200 * A_JOB_USD))
+
+    async def scene() -> None:
+        twin = a_virtual_twin(ttft_s=20.0)
+        async with living(tmp_path, twin, config=config) as bench:
+            bench.parts.shared.budgets.learn("default", OPUS, round(A_JOB_USD * 1e9))
+            ids = await bench.submit(*(a_job(number, model=OPUS) for number in range(200)))
+            await asyncio.sleep(15)
+            left = sum(record.state is JobState.RUNNING for record in await bench.records(ids))
+            assert 20 <= left <= 20 + CLAIM_LIMIT
+
+    in_virtual_time(scene)
+
+
+def test_a_hold_that_is_reached_again_as_the_day_turns_holds_in_the_new_day(tmp_path: Path) -> None:
+    config = with_budgets(tmp_path, team=a_budget((0.3, "hold_all"), period="day"))
+
+    async def scene() -> None:
+        async with living(tmp_path, config=config, epoch="2026-11-22T23:59:00") as bench:
+            await spend(bench, 4)
+            [old] = bench.parts.shared.holds.in_force(bench.clock.epoch_ms())
+            assert old.until_ms is not None
+            await asyncio.sleep((old.until_ms - bench.clock.epoch_ms()) / 1000 + 0.0005)
+            reached(bench)
+            await bench.parts.actions.look()
+            [new] = bench.parts.shared.holds.in_force(bench.clock.epoch_ms())
+            assert new.until_ms == old.until_ms + DAY_S * 1000
+
+    in_virtual_time(scene)
+
+
+def reached(bench: VirtualBench) -> None:
+    """A call is under way that is expected to cost all of the budget."""
+    call, dear = CallScope("standard", "default"), round(10 * A_JOB_USD * 1e9)
+    bench.parts.shared.budgets.book.reserve(call, dear, dear, bench.clock.epoch_ms())
+
+
+def test_what_the_store_did_not_take_is_told_once_when_it_does(tmp_path: Path) -> None:
+    config = with_budgets(tmp_path, team=a_budget((0.3, "hold_all")))
+
+    async def scene() -> None:
+        async with living(tmp_path, config=config) as bench:
+            await asyncio.sleep(5)
+            store = bench.parts.shared.store
+            await store.write(lambda raw: raw.execute("ALTER TABLE budget_changes RENAME TO elsewhere"))
+            reached(bench)
+            await bench.parts.actions.look()
+            assert (held(bench), bench.recorder.of(BudgetThreshold)) == ([("all", HoldCause.BUDGET)], [])
+            await store.write(lambda raw: raw.execute("ALTER TABLE elsewhere RENAME TO budget_changes"))
+            await asyncio.sleep(5)
+            assert len(bench.recorder.of(BudgetThreshold)) == len(bench.recorder.of(HoldSet)) == 1
+            [change] = await bench.parts.desk.budgets.history(9)
+            assert change.act is BudgetAct.REACHED
+
+    in_virtual_time(scene)
+
+
+def test_a_budget_that_is_removed_while_its_threshold_is_written_does_no_harm(tmp_path: Path) -> None:
+    config = with_budgets(tmp_path, team=a_budget((0.3, "hold_all"), scope="lane:standard"))
+
+    async def scene() -> None:
+        async with living(tmp_path, config=config) as bench:
+            await asyncio.sleep(5)
+            reached(bench)
+            looking = asyncio.create_task(bench.parts.actions.look())
+            await asyncio.sleep(0)
+            bench.parts.shared.config = replace(config, budgets={})
+            bench.parts.engine.reconfigure()
+            await looking
+            assert [event.scope for event in bench.recorder.of(BudgetThreshold)] == ["lane:standard"]
+            await bench.parts.actions.look()
+            assert held(bench) == []
+
+    in_virtual_time(scene)
+
+
+def test_a_pace_is_in_force_from_the_first_moment_of_a_successor(tmp_path: Path) -> None:
+    slow = a_budget((0.2, "slow"), limit_usd=20 * A_JOB_USD, period="day")
+    config = with_budgets(tmp_path, team=slow)
+
+    async def scene() -> None:
+        async with living(tmp_path, config=config) as bench:
+            await spend(bench, 6)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        async with parts(config, bench.clock, EventStream(), hand_over=loop.hand_over) as successor:
+            assert successor.shared.budgets.paces.slowed(CallScope("standard", "default"), now_s()) is None
+            successor.shared.budgets.paces.went(CallScope("standard", "default"), 1, now_s())
+            assert (
+                successor.shared.budgets.paces.slowed(CallScope("standard", "default"), now_s()) is not None
+            )
+
+    in_virtual_time(scene)
+
+
+def test_a_limit_that_the_configuration_replaced_does_not_come_back(tmp_path: Path) -> None:
+    def configured(usd: float) -> Config:
+        return with_budgets(tmp_path, team=a_budget(limit_usd=usd))
+
+    async def scene() -> None:
+        async with living(tmp_path, config=configured(5.0)) as bench:
+            await set_limit(bench, "team", 7.0)
+            for usd in (50.0, 5.0):
+                await reload(bench, configured(usd))
+                [report] = (await bench.parts.desk.budgets.show()).budgets
+                assert report.limit_nanousd == usd * 1e9
+            history = await bench.parts.desk.budgets.history(9)
+            assert [(one.who, one.limit_nanousd) for one in history] == [
+                ("claudeflow", 50_000_000_000),
+                (ALICE, 7_000_000_000),
+            ]
+        async with living(tmp_path, config=configured(5.0)) as bench:
+            await asyncio.sleep(5)
+            [report] = (await bench.parts.desk.budgets.show()).budgets
+            assert report.limit_nanousd == 5_000_000_000
+
+    in_virtual_time(scene)
+
+
+async def reload(bench: VirtualBench, config: Config) -> None:
+    """What SIGHUP does."""
+    bench.parts.shared.config = config
+    bench.parts.engine.reconfigure()
+    bench.parts.shared.emit(ConfigReloaded("a test"))
+    await asyncio.sleep(1)
+
+
+def test_a_duty_that_fails_by_a_bug_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    async def fail() -> None:
+        raise KeyError("team")
+
+    async def scene() -> None:
+        async with living(tmp_path) as bench:
+            bench.parts.engine.upkeep.also(1.0, fail)
+            await asyncio.sleep(10)
+            assert len(bench.recorder.of(OwnTrouble)) > 2
+            [job_id] = await bench.submit(a_job(1))
+            await _ended(bench, job_id)
+
+    in_virtual_time(scene)
+
+
+def test_a_limit_that_holds_says_that_it_cannot_be_released_but_raised(tmp_path: Path) -> None:
+    budget = a_budget((0.1, "hold_lane"), limit_usd=0.01, hard=True, scope="lane:bulk")
+
+    async def scene() -> None:
+        async with living(tmp_path, config=with_budgets(tmp_path, team=budget)) as bench:
+            desk, bulk = bench.parts.desk, Scope(ScopeKind.LANE, "bulk")
+            await spend(bench, 2, lane="bulk")
+            await bench.submit(a_job(90, model=OPUS, lane="bulk"))
+            assert [hold.is_limit for hold in await everything_held(bench)] == [False]
+            await desk.holds.release(bulk, HoldCause.BUDGET, "please", ALICE)
+            await asyncio.sleep(5)
+            await bench.submit(*(a_job(100 + n, model=OPUS, lane="bulk") for n in range(9)))
+            await asyncio.sleep(5)
+            [limit] = await everything_held(bench)
+            assert (limit.scope, limit.is_limit, "release" in limit.way_out) == (bulk, True, False)
+            assert "; only calls that may cost more than the $0.00" in limit.reason
+            with pytest.raises(NothingToRelease, match=r"budget team holds lane:bulk.*cannot be released"):
+                await desk.holds.release(bulk, HoldCause.BUDGET, "please", ALICE)
+            await bench.parts.keeper.hold(bulk, "a test", None, ALICE)
+            done = await desk.holds.release(bulk, None, "please", ALICE)
+            assert [hold.cause for hold in done.remaining] == [HoldCause.BUDGET]
+
+    in_virtual_time(scene)
+
+
+async def everything_held(bench: VirtualBench) -> list[Hold]:
+    return [row.hold for row in await bench.parts.desk.holds.in_force()]
 
 
 def test_an_unknown_budget_is_refused_with_the_names_that_there_are(tmp_path: Path) -> None:

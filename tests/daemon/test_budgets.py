@@ -119,7 +119,7 @@ def test_whoever_is_not_covered_goes_on(tmp_path: Path) -> None:
             await asyncio.sleep(60)
             assert await bench.states(free) == {JobState.SUCCEEDED}
             assert await bench.states([*bulk, *vendors]) == {JobState.QUEUED}
-            assert "budget bulk: $0.000000 of $0.000050" in (await why(bench, bulk[0]))[1]
+            assert "budget bulk: $0.00 of $0.000050" in (await why(bench, bulk[0]))[1]
             assert "budget vendors" in (await why(bench, vendors[0]))[1]
 
     in_virtual_time(scene)
@@ -130,12 +130,15 @@ def test_a_smaller_job_passes_one_that_is_too_dear(tmp_path: Path) -> None:
         async with living(tmp_path, config=a_budget_of(tmp_path, 300_000)) as bench:
             large = a_job(1)
             large["request"]["max_tokens"] = 10_000
-            dear = await bench.submit(*[large] * 100)
+            dear = await bench.submit(*[large] * 400)
             small = await bench.submit(*some_jobs(3))
             await asyncio.sleep(60)
             assert await bench.states(small) == {JobState.SUCCEEDED}
             assert await bench.states(dear) == {JobState.QUEUED}
             assert "(this call may cost $0.005" in (await why(bench, dear[0]))[1]
+            [late] = await bench.submit(a_job(7))
+            await asyncio.sleep(5)
+            assert await bench.states([late]) == {JobState.SUCCEEDED}
 
     in_virtual_time(scene)
 

@@ -70,6 +70,8 @@ async def test_when_the_writer_is_cut_off_the_prefix_is_still_written_once(
         records = await bench.run(*[a_job(n, system=SYSTEM, model=OPUS) for n in range(200)])
         assert {record.state for record in records} == {JobState.SUCCEEDED}
         assert (wrote(twin), read(twin)) == (1, reads)
+        [row] = bench.parts.shared.prefixes.rows(clock.epoch())
+        assert (row.writes, row.reads) == (1, reads)
 
 
 async def test_when_the_writer_is_stopped_before_its_response_begins_there_are_two_writes(

@@ -15,17 +15,18 @@ import httpx2
 import pytest
 
 from claudeflow.config import Config
-from claudeflow.domain.events import CallEnded, HoldSet, PoolGated
+from claudeflow.domain.events import CallEnded, HoldSet, OwnTrouble, PoolGated
 from claudeflow.domain.hold import EVERYTHING, HoldCause, Scope, ScopeKind
 from claudeflow.domain.job import JobState
 from claudeflow.intake.hold_desk import NewHold
 from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.policy.lanes.hours import HoursSettings
 from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.policy.money.settings import BudgetSettings
 from tests.support.books import disagreements
-from tests.support.daemons import a_config, a_job
-from tests.support.virtual import VirtualBench, in_virtual_time, living, now_s, refused
+from tests.support.daemons import MODEL, a_config, a_job
+from tests.support.virtual import VirtualBench, a_virtual_twin, in_virtual_time, living, now_s, refused
 
 EPOCH = "2026-11-22T17:50:00"
 OPENS_S = 600.0
@@ -272,5 +273,26 @@ def test_a_prewarm_that_is_cut_off_is_unknown_in_the_books_and_covers_its_cost(t
         assert books(bench, "SELECT kind, state, reserved_nanousd > 0 FROM calls") == [
             ("prewarm", "unknown", 1)
         ]
+
+    in_virtual_time(scene)
+
+
+def test_a_price_that_vanishes_during_a_pre_warm_stops_nothing(tmp_path: Path) -> None:
+    async def scene() -> None:
+        twin = a_virtual_twin(ttft_s=12.0, latency_sigma=0.0)
+        async with living(tmp_path, twin, config=config_of(tmp_path), epoch=EPOCH) as bench:
+            ids = await bench.submit(*night_jobs(12))
+            shared = bench.parts.shared
+            before = shared.prices
+            await asyncio.sleep(OPENS_S - 9 - now_s())
+            assert twin.stats().in_flight == 1
+            shared.prices = PriceTable(info for name, info in before.models.items() if name != MODEL)
+            await asyncio.sleep(8)
+            [call] = prewarms(bench)
+            assert (call.outcome, call.settled) == ("succeeded", False)
+            assert [MODEL in trouble.problem for trouble in bench.recorder.of(OwnTrouble)] == [True]
+            shared.prices = before
+            await asyncio.sleep(120)
+            assert await bench.states(ids) == {JobState.SUCCEEDED}
 
     in_virtual_time(scene)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from claudeflow.config import PromptSettings
 from claudeflow.daemon.catalog import build_catalog
 from claudeflow.domain.cache_events import CacheMissed, CacheMissExplained, CacheShareFell, PrefixChurned
+from claudeflow.domain.events import CallEnded
 from claudeflow.domain.job import JobState
 from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.twin.transport import TwinTransport
@@ -81,10 +83,13 @@ def tapped(tmp_path: Path) -> Callable[[float], Any]:
     """A daemon with a tap on its line, a prompt of which two jobs are done."""
 
     @asynccontextmanager
-    async def at_work(diagnose: float = 1.0) -> AsyncIterator[tuple[Bench, Tap]]:
+    async def at_work(
+        diagnose: float = 1.0, answer: Callable[[dict[str, Any]], httpx2.Response | None] = lambda _: None
+    ) -> AsyncIterator[tuple[Bench, Tap]]:
         config = a_config(tmp_path, cache=CacheSettings(diagnose=diagnose))
         async with opened(tmp_path, config=config) as bench:
             tap = Tap(bench)
+            tap.answer = answer
             bench.start(tap)
             for number in range(2):
                 await one(bench, number)
@@ -102,14 +107,15 @@ async def test_the_call_after_a_miss_asks_the_api_why(tapped: Any) -> None:
         [miss] = bench.recorder.of(CacheMissed)
         await one(bench, 3)
         await one(bench, 4)
-        assert tap.questions == [None, None, None, {"previous_message_id": miss.previous_message_id}, None]
+        assert miss.previous_message_id is not None
+        start, why = {"previous_message_id": None}, {"previous_message_id": miss.previous_message_id}
+        assert tap.questions == [start, None, None, why, None]
         [told] = bench.recorder.of(CacheMissExplained)
-        assert (told.reason, told.workflow) == ("previous_message_not_found", "triage")
-        assert "for the next miss" in told.way_out
+        assert (told.reason, told.workflow) == ("system_changed", "triage")
         assert await bench.book_mistakes() == []
 
 
-async def test_from_the_second_miss_on_the_api_can_compare(tapped: Any) -> None:
+async def test_every_miss_is_compared_with_the_call_that_wrote_the_prefix(tapped: Any) -> None:
     async with tapped() as (bench, tap):
         await missed(bench, tap)
         tap.adds = ""
@@ -117,6 +123,8 @@ async def test_from_the_second_miss_on_the_api_can_compare(tapped: Any) -> None:
         await one(bench, 4)
         await missed(bench, tap)
         await one(bench, 5)
+        one_miss, other_miss = bench.recorder.of(CacheMissed)
+        assert one_miss.previous_message_id == other_miss.previous_message_id
         told = bench.recorder.of(CacheMissExplained)[-1]
         assert told.reason == "system_changed"
         assert told.missed_tokens is not None
@@ -162,7 +170,7 @@ async def test_who_does_not_know_the_field_is_never_asked_again(tapped: Any, mes
         tap.answer = lambda body: refusal(message) if "diagnostics" in body else None
         await missed(bench, tap)
         assert await one(bench, 3) is JobState.SUCCEEDED
-        assert [bool(question) for question in tap.questions] == [False, False, False, True, False]
+        assert [bool(question) for question in tap.questions] == [True, False, False, True, False]
         [told] = bench.recorder.of(CacheMissExplained)
         assert told.reason == "field_refused"
         tap.adds = " More."
@@ -170,6 +178,28 @@ async def test_who_does_not_know_the_field_is_never_asked_again(tapped: Any, mes
         assert await one(bench, 5) is JobState.SUCCEEDED
         assert not any(tap.questions[4:])
         assert await bench.book_mistakes() == []
+
+
+async def test_a_gateway_that_refuses_the_writers_field_gets_the_job_without_it(tapped: Any) -> None:
+    async with tapped(answer=lambda body: refusal("no") if "diagnostics" in body else None) as (bench, tap):
+        assert [bool(question) for question in tap.questions] == [True, False, False]
+        await missed(bench, tap)
+        await one(bench, 3, system="Another text. " + SYSTEM)
+        assert not any(tap.questions[1:])
+        assert await bench.book_mistakes() == []
+
+
+async def test_where_the_api_has_lost_the_writers_record_the_call_that_asks_takes_its_place(
+    tapped: Any,
+) -> None:
+    async with tapped() as (bench, tap):
+        bench.twin._organization._fingerprints._kept.clear()
+        await missed(bench, tap)
+        await one(bench, 3)
+        await missed(bench, tap)
+        await one(bench, 4)
+        reasons = [told.reason for told in bench.recorder.of(CacheMissExplained)]
+        assert reasons == ["previous_message_not_found", "system_changed"]
 
 
 async def test_a_job_that_is_wrong_by_itself_fails_with_its_own_error_and_clears_the_field(
@@ -223,6 +253,7 @@ async def test_a_prompt_change_that_costs_the_cache_is_told_with_both_versions(t
         assert (fell.from_version, fell.version) == (before.prompt.version, after.prompt.version)
         assert fell.share_before > 0.8
         assert fell.share_after < 0.1
+        assert "below the model's minimum" in fell.way_out
 
 
 async def test_a_prompt_change_that_is_written_once_and_read_again_is_not_told(tmp_path: Path) -> None:
@@ -250,6 +281,16 @@ async def test_a_system_text_with_a_number_in_it_is_told_once_as_churn(tmp_path:
 
 
 # Reports
+
+
+async def test_the_share_counts_settled_calls_of_jobs_alone(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        await bench.run(*[a_job(n, system=SYSTEM, workflow="triage", lane="interactive") for n in range(5)])
+        [call, *_] = bench.recorder.of(CallEnded)
+        bench.parts.events.emit(replace(call, settled=False))
+        bench.parts.events.emit(replace(call, kind="prewarm"))
+        [share] = (await bench.parts.desk.cache.report(None)).workflows
+        assert share.whole.calls == 5
 
 
 async def test_the_report_tells_what_is_cached_and_each_workflows_share(tmp_path: Path) -> None:

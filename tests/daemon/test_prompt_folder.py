@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from claudeflow.config import PromptSettings
 from claudeflow.daemon.catalog import read_prompts
-from claudeflow.daemon.prompt_keeper import PromptKeeper
+from claudeflow.daemon.prompt_keeper import PromptKeeper, fingerprint
 from claudeflow.domain.errors import ConfigError
 from claudeflow.domain.events import PromptLeaks, PromptsRefused, PromptsReloaded
 from claudeflow.twin.transport import TwinTransport
@@ -78,6 +80,105 @@ async def test_a_broken_edit_keeps_the_old_prompts_and_is_told_once(tmp_path: Pa
         write_prompt(tmp_path, "The new text.")
         await look_twice(keeper)
         assert system_in_force(bench) == "The new text."
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("prompt.toml", "a = " + "[" * 100_000),
+        ("user.md", "{{ " + "(" * 50_000 + "text" + ")" * 50_000 + " }}"),
+        ("user.md", "{% if text %}" * 3_000 + "{% endif %}" * 3_000),
+        ("tools.json", '[{"name": "a", "b": ' + "[" * 400 + "]" * 400 + "}]"),
+    ],
+)
+async def test_an_edit_nested_too_deeply_is_refused_at_run_time_and_at_start(
+    tmp_path: Path, file: str, text: str
+) -> None:
+    write_prompt(tmp_path, "The old text.")
+    config = a_config(tmp_path, prompts=prompts_in(tmp_path))
+    async with opened(tmp_path, config=config) as bench:
+        keeper = keeper_of(bench)
+        await look_twice(keeper)
+        (tmp_path / "prompts" / "triage" / file).write_text(text)
+        await look_twice(keeper)
+        await keeper.tell_leaks(["triage"])
+        [refused] = bench.recorder.of(PromptsRefused)
+        assert f"triage/{file}: " in refused.problem
+        assert system_in_force(bench) == "The old text."
+    with pytest.raises(ConfigError, match=f"triage/{file}"):
+        read_prompts(config)
+
+
+async def test_an_error_nobody_foresaw_is_told_by_its_kind_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    write_prompt(tmp_path, "The old text.")
+    async with opened(tmp_path, config=a_config(tmp_path, prompts=prompts_in(tmp_path))) as bench:
+        keeper = keeper_of(bench)
+        await look_twice(keeper)
+        monkeypatch.setattr("claudeflow.daemon.prompt_keeper.read_prompts", fail)
+        monkeypatch.setattr("claudeflow.daemon.prompt_keeper.lint_prompts", fail)
+        write_prompt(tmp_path, "The new text.")
+        await look_twice(keeper)
+        await keeper.tell_leaks(["triage"])
+        told = [refused.problem for refused in bench.recorder.of(PromptsRefused)]
+        assert told == ["ZeroDivisionError while reading; run `claudeflow prompts check`"] * 2
+
+
+async def test_a_pipe_in_place_of_a_prompt_stops_nothing(tmp_path: Path) -> None:
+    write_prompt(tmp_path, "The old text.")
+    async with opened(tmp_path, config=a_config(tmp_path, prompts=prompts_in(tmp_path))) as bench:
+        keeper = keeper_of(bench)
+        await look_twice(keeper)
+        system = tmp_path / "prompts" / "triage" / "system.md"
+        system.unlink()
+        os.mkfifo(system)
+        async with asyncio.timeout(5.0):
+            await look_twice(keeper)
+            await keeper.tell_leaks(["triage"])
+        [refused] = bench.recorder.of(PromptsRefused)
+        assert "system.md: is no regular file" in refused.problem
+        system.unlink()
+        write_prompt(tmp_path, "The new text.")
+        await look_twice(keeper)
+        assert system_in_force(bench) == "The new text."
+
+
+@pytest.mark.parametrize("name", [".cur", "cur~", "../loose", "../dangling/prompt.toml"])
+async def test_a_link_to_nothing_hides_no_change(tmp_path: Path, name: str) -> None:
+    write_prompt(tmp_path, "The old text.")
+    config = a_config(tmp_path, prompts=prompts_in(tmp_path))
+    async with opened(tmp_path, config=config) as bench:
+        keeper = keeper_of(bench)
+        await look_twice(keeper)
+        link = tmp_path / "prompts" / "triage" / name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to("/nonexistent")
+        write_prompt(tmp_path, "The new text.")
+        await look_twice(keeper)
+        told = bench.recorder.of(PromptsRefused)
+        assert [event.problem.count("is a link to nothing") for event in told] == [1] * len(told)
+        assert bool(told) is ("dangling" in name)
+        assert told or system_in_force(bench) == "The new text."
+
+
+def test_only_what_loading_looks_at_is_watched(tmp_path: Path) -> None:
+    write_prompt(tmp_path, "The text.")
+    prompts = tmp_path / "prompts"
+    (prompts / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    before = fingerprint(prompts)
+    (prompts / "README.md").write_text("Our prompts.")
+    (prompts / ".git").mkdir()
+    (prompts / "triage" / ".swp").symlink_to("/nonexistent")
+    (tmp_path / "elsewhere" / "deep" / "file").write_text("deeper than prompts are")
+    (tmp_path / "elsewhere" / "deep" / "loop").symlink_to("..")
+    assert {name for name, *_ in fingerprint(prompts)} == {name for name, *_ in before}
+    (prompts / "lint.toml").write_text("ignore = []")
+    assert fingerprint(prompts) != before
 
 
 async def test_a_folder_that_vanishes_keeps_the_old_prompts(tmp_path: Path) -> None:

@@ -224,6 +224,17 @@ async def test_the_duty_compares_once_a_day_and_remembers(tmp_path: Path) -> Non
     assert last["agrees"]
 
 
+async def test_drift_that_a_person_finds_is_an_event_too(tmp_path: Path) -> None:
+    async with a_bench(tmp_path) as bench:
+        await bench.run(*jobs(2))
+        await somebody_else_calls(bench.twin)
+        later(bench, 26)
+        found = await bench.parts.desk.reconciliation.compare(None, None)
+
+    assert {event.kind for event in bench.recorder.of(BooksDrifted)} == drifts(found) != set()
+    assert [event.drifts for event in bench.recorder.of(BooksCompared)] == [len(drifts(found))]
+
+
 async def test_drift_that_the_duty_finds_is_an_event_with_both_numbers(tmp_path: Path) -> None:
     async with a_bench(tmp_path, admin=AdminSettings(tolerance=0.001), exact=False) as bench:
         await bench.run(*jobs(2))

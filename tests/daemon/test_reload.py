@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from claudeflow.domain.events import JobFinished
+from claudeflow.domain.events import JobFinished, OwnTrouble
 from claudeflow.domain.job import JobState
 from claudeflow.policy.lanes.settings import LaneSettings
+from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.policy.retries.retry import RetrySettings
 from claudeflow.twin.faults import Fault
 from tests.support.clocks import WoundClock
-from tests.support.daemons import Bench, a_config, a_job, a_twin, opened, running, some_jobs, until
+from tests.support.daemons import MODEL, Bench, a_config, a_job, a_twin, opened, running, some_jobs, until
 
 
 def change(bench: Bench, **settings: object) -> None:
@@ -74,3 +75,24 @@ async def test_retry_settings_change_at_run_time(tmp_path: Path) -> None:
         change(bench, retry=RetrySettings(base_s=0.01, cap_s=0.01))
         [job] = await bench.run(a_job())
         assert job.attempts == 2
+
+
+async def test_a_price_that_vanishes_while_its_call_is_under_way_costs_no_answer(tmp_path: Path) -> None:
+    clock = WoundClock()
+    twin = a_twin(clock, ttft_s=0.1)
+    config = a_config(tmp_path, lanes={"standard": LaneSettings(max_in_flight=1)})
+    async with running(tmp_path, twin, clock=clock, config=config) as bench:
+        shared = bench.parts.shared
+        before = shared.prices
+        first, second = await bench.submit(*[a_job(n, system="You sort tickets. " * 900) for n in range(2)])
+        await until(lambda: twin.stats().in_flight == 1)
+        shared.prices = PriceTable(info for name, info in before.models.items() if name != MODEL)
+        bench.parts.engine.reconfigure()
+        [done] = await bench.finished([first])
+        assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
+        assert (await bench.parts.desk.job(second)).state is JobState.QUEUED
+        assert {MODEL in trouble.problem for trouble in bench.recorder.of(OwnTrouble)} == {True}
+        shared.prices = before
+        bench.parts.engine.reconfigure()
+        [done] = await bench.finished([second])
+        assert done.state is JobState.SUCCEEDED

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from claudeflow.daemon.upkeep import CLOCK_LOOK_S
 from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import JobState
 from claudeflow.intake.hold_desk import NewHold
@@ -59,6 +60,19 @@ def test_a_hold_that_was_set_after_a_quiet_hour_ends_in_time(tmp_path: Path) -> 
             await bench.parts.desk.holds.set(NewHold(BULK, "a change", "ann", until_ms=until_ms))
             await asyncio.sleep(90.0 + LATE_AT_MOST_S)
             assert not bench.parts.shared.holds.on(BULK)
+
+    in_virtual_time(scene)
+
+
+@pytest.mark.parametrize("hours", [0.5, 30.0])
+def test_a_clock_that_is_set_forward_wakes_the_jobs_whose_time_has_come(tmp_path: Path, hours: float) -> None:
+    async def scene() -> None:
+        async with living(tmp_path) as bench:
+            [job] = await bench.submit(a_job(1, not_before=f"+{round(hours * 60)}m"))
+            await asyncio.sleep(60.0)
+            bench.clock.step(hours * HOUR_S)
+            await asyncio.sleep(CLOCK_LOOK_S + LATE_AT_MOST_S)
+            assert await bench.states([job]) == {JobState.SUCCEEDED}
 
     in_virtual_time(scene)
 

@@ -14,6 +14,7 @@ from claudeflow.domain.hold import EVERYTHING, WAY_OUT, Hold, HoldCause, Scope, 
 from claudeflow.domain.money import usd
 from claudeflow.domain.quota import Axis, AxisReading, Demand, Reading
 from claudeflow.domain.usage import Usage
+from claudeflow.domain.words import plural
 
 TOKENS = st.integers(min_value=0, max_value=10**9)
 
@@ -77,7 +78,7 @@ def test_a_mistake_names_its_place_when_it_has_one() -> None:
 def test_a_wrong_configuration_names_every_mistake_at_once() -> None:
     problem = ConfigError("a.toml", [Mistake("api.key", "must not be here"), Mistake("lanes", "are missing")])
     assert str(problem).splitlines() == [
-        "a.toml: 2 mistake(s)",
+        "a.toml: 2 mistakes",
         "  api.key: must not be here",
         "  lanes: are missing",
     ]
@@ -101,3 +102,14 @@ def test_values_cannot_be_changed_and_hold_nothing_by_chance() -> None:
     ]
     assert values
     assert [v for v in values if not v.__dataclass_params__.frozen or not hasattr(v, "__slots__")] == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("call",), {0: "0 calls", 1: "1 call", 1_200: "1,200 calls"}),
+        (("prefix", "prefixes"), {1: "1 prefix", 2: "2 prefixes"}),
+    ],
+)
+def test_a_number_and_its_noun_agree(words: tuple[str, ...], text: dict[int, str]) -> None:
+    assert {number: plural(number, *words) for number in text} == text

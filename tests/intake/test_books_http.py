@@ -63,6 +63,7 @@ async def test_rows_and_total_are_told_exactly(served: Served, desk: FakeDesk) -
         ("since=2026-11", UsageQuestion(since_ms=NOVEMBER_MS)),
         ("since=2026-11-01&until=2026-11-03", UsageQuestion((), NOVEMBER_MS, NOVEMBER_MS + 2 * DAY_MS)),
         ("since=2026-11-01T01:00%2B01:00", UsageQuestion(since_ms=NOVEMBER_MS)),
+        ("since=0001-01-01T00:00%2B14:00", UsageQuestion(since_ms=0)),
         ("by=day,%20model", UsageQuestion((Dimension.DAY, Dimension.MODEL), NOVEMBER_MS)),
         (
             "lane=bulk&geo=us",
@@ -86,6 +87,10 @@ async def test_a_question_is_understood(
         ("since=gestern", '"2026-11-22"'),
         ("since=2026-02-30", "2026-02-30"),
         ("since=2026-11-01T09:00", "has no zone"),
+        ("since=2026-W01", '"2026-11-22"'),
+        ("since=20261101", '"2026-11-22"'),
+        ("since=9999-12-31T23:59:59-14:00", "after the year 9999"),
+        ("until=9999-12-31T23:59:59-14:00", "after the year 9999"),
         ("since=2026-11-05&until=2026-11-05", "is not after since"),
         ("day=2026-11-01", "is not a parameter here"),
     ],

@@ -27,6 +27,14 @@ async def test_a_comparison_of_a_time(served: Served) -> None:
     assert served.desk.reconciliation.asked == [(1_793_491_200_000, 1_793_574_000_000)]
 
 
+async def test_times_are_written_as_for_usage(served: Served) -> None:
+    served.desk.reconciliation.found = {"agrees": True}
+    for query in ({"since": "2026-11-22"}, {"since": "month", "until": "2026-11-22T00:00Z"}):
+        assert (await served.client.post("/v1/reconcile", params=query)).status_code == 200
+    november, day = 1_793_491_200_000, 1_795_305_600_000
+    assert served.desk.reconciliation.asked == [(day, None), (november, day)]
+
+
 async def test_a_comparison_without_a_time(served: Served) -> None:
     served.desk.reconciliation.found = {"agrees": True}
     await served.client.post("/v1/reconcile")
@@ -37,7 +45,7 @@ async def test_a_comparison_without_a_time(served: Served) -> None:
 @pytest.mark.parametrize(
     ("query", "word"),
     [
-        ({"since": "yesterday"}, "RFC 3339"),
+        ({"since": "yesterday"}, '"7d"'),
         ({"from": "2026-11-01T00:00:00Z"}, "since"),
         ({"since": "2026-11-02T00:00:00Z", "until": "2026-11-02T00:00:00Z"}, "before"),
     ],
@@ -46,6 +54,14 @@ async def test_a_wrong_time_is_refused(served: Served, query: dict[str, str], wo
     response = await served.client.post("/v1/reconcile", params=query)
     assert response.status_code == 400
     assert word in response.json()["detail"]
+
+
+async def test_a_body_is_refused_as_nothing_in_it_would_be_read(served: Served) -> None:
+    served.desk.reconciliation.found = {"agrees": True}
+    response = await served.client.post("/v1/reconcile", json={"since": "2026-11-01T00:00:00Z"})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_query")
+    assert "since and until as parameters" in response.json()["detail"]
+    assert served.desk.reconciliation.asked == []
 
 
 async def test_without_a_key_or_a_comparison_the_code_says_so(served: Served) -> None:

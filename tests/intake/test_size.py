@@ -10,6 +10,7 @@ from claudeflow.domain.usage import Terms
 from claudeflow.intake.size import (
     IMAGE_TOKENS,
     LARGEST_WINDOW_TOKENS,
+    MOST_USES,
     SEARCHES_WITHOUT_MAX_USES,
     TOOL_PROMPT_TOKENS,
     most_input_tokens,
@@ -43,11 +44,25 @@ def test_an_image_counts_more_than_its_bytes_may_say() -> None:
         {"type": "image", "source": {"type": "file", "file_id": "f"}},
         {"type": "document", "source": {"type": "base64", "data": "AAAA"}},
         {"type": "container_upload", "file_id": "f"},
-        {"type": "tool_result", "content": [{"type": "document", "source": {"type": "text", "data": "x"}}]},
+        {"type": "tool_result", "content": [{"type": "document", "source": {"type": "url", "url": "u"}}]},
+        {"type": "document", "source": {"type": "text", "data": "x"}, "citations": {"enabled": True}},
+        {"type": "document", "source": {"type": "content", "content": [TEXT]}},
     ],
 )
 def test_what_is_only_referred_to_can_fill_the_window(block: dict[str, Any]) -> None:
     assert most_input_tokens(a_body(TEXT, block), 500) == LARGEST_WINDOW_TOKENS
+
+
+def test_a_document_of_plain_text_counts_a_token_a_byte_at_most() -> None:
+    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+    assert most_input_tokens(a_body(TEXT, document), 500) == 500
+    assert most_input_tokens(a_body({"type": "tool_result", "content": [document]}), 500) == 500
+
+
+def test_a_server_tool_that_may_not_be_used_reserves_nothing() -> None:
+    unused = {"type": "web_fetch_20260209", "name": "web_fetch", "max_uses": 0}
+    assert most_of(a_body(TEXT, tools=[unused]), 500).terms == 0
+    assert most_input_tokens(a_body(TEXT, tools=[unused]), 500) == 500 + 2 * TOOL_PROMPT_TOKENS
 
 
 def test_tools_add_their_instructions_and_server_tools_can_fill_the_window() -> None:
@@ -66,8 +81,10 @@ def test_web_searches_are_bounded_by_max_uses() -> None:
     assert most_of(a_body(TEXT, tools=[own, fetch]), 500).web_searches == 0
     assert most_of(a_body(TEXT, tools=[own, {**search, "max_uses": 3}]), 500).web_searches == 3
     assert most_of(a_body(TEXT, tools=[search]), 500).web_searches == SEARCHES_WITHOUT_MAX_USES
+    assert most_of(a_body(TEXT, tools=[{**search, "max_uses": 2**62}]), 500).web_searches == MOST_USES
 
 
+ADVISED = Terms.SERVER_TOOLS | Terms.OTHER_MODELS
 MARKER = {"type": "ephemeral"}
 MARKER_1H = {"type": "ephemeral", "ttl": "1h"}
 
@@ -87,6 +104,11 @@ MARKER_1H = {"type": "ephemeral", "ttl": "1h"}
         (a_body({"type": "tool_result", "content": [{**TEXT, "cache_control": MARKER}]}), Terms.MARKS_5M),
         (a_body(TEXT, tools=[{"type": "code_execution_20250825", "name": "code"}]), Terms.SERVER_TOOLS),
         (a_body(TEXT, mcp_servers=[{"name": "x"}]), Terms.SERVER_TOOLS),
+        (a_body(TEXT, tools=[{"type": "advisor_20260301", "name": "advisor", "model": "m"}]), ADVISED),
+        (a_body(TEXT, context_management={"edits": [{"type": "compact_20260112"}]}), Terms.SERVER_TOOLS),
+        (a_body(TEXT, context_management={"edits": [{"type": "clear_tool_uses_20250919"}]}), 0),
+        (a_body(TEXT, context_management={"new": True}), Terms.SERVER_TOOLS),
+        (a_body(TEXT, compaction={"type": "auto"}), Terms.SERVER_TOOLS),
     ],
 )
 def test_what_decides_the_prices_of_a_call_is_seen(body: dict[str, Any], terms: int) -> None:

@@ -11,6 +11,8 @@ CACHED_1H = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral",
 FORCED = {"type": "tool", "name": "sort"}
 ENABLED = {"type": "enabled", "budget_tokens": 2048}
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+SEARCH = {"type": "web_search_20260209", "name": "web_search"}
+USES = "request.tools[0].max_uses"
 
 Wrong = tuple[str, Any, str, str]
 
@@ -196,6 +198,9 @@ OPTIONS: list[Wrong] = [
     ),
     ("tool_choice as text", asking(tool_choice="auto"), "request.tool_choice", "object"),
     ("tools as an object", asking(tools={}), "request.tools", "list"),
+    ("a tool used without end", asking(tools=[{**SEARCH, "max_uses": 2**62}]), USES, "to 10,000"),
+    ("a tool used less than never", asking(tools=[{**SEARCH, "max_uses": -1}]), USES, "from 0"),
+    ("a tool used half a time", asking(tools=[{**SEARCH, "max_uses": 0.5}]), USES, "integer"),
     (
         "two tools of one name",
         asking(tools=[{"name": "a"}, {"name": "a"}]),

@@ -100,6 +100,12 @@ def test_nothing_is_found_in_reference_data_alone_or_within_a_prompt(path: Path)
         "You may 10 times ask; order 2 of 3; task 12 in the list.",
         "Do not mention the current date or time.",
         "Write dates as YYYY-MM-DD and times as HH:MM.",
+        "It runs on release 10.11.6 and on library 1.2.26; section 4.12.3 says why.",
+        "A PIN matches [0-9]{4} and a code (ab){2}; e.g. x^{2}.",
+        "$schema names the dialect, $ref points; it costs $50 or US$ten.",
+        "See https://www.example.org/standards/ISO-27001 and https://example.org/RFC-1918.",
+        "Fill in the form templates/FORM-2000 of the handbook.",
+        "Pick an item of type i-frame or sub-section; acl-inbound stays.",
         "The limit is 1500000000 bits per second, the port 8443.",
     ],
 )
@@ -195,6 +201,12 @@ def test_a_pattern_that_cannot_be_used_is_named(pattern: object, problem: str) -
         " ",
         "|",
         "0-0-",
+        "/A-1",
+        "a://A-1 ",
+        "$abc ",
+        "{0",
+        "00-",
+        "i-0",
     ],
     ids=repr,
 )
@@ -249,3 +261,33 @@ def test_any_text_and_any_json_can_be_looked_at() -> None:
         lint_json(text, "tools.json")
     lint_json("[" * 900 + "]" * 900, "schema.json")
     lint_body({"system": [{}, 3, None], "tools": [1], "output_config": 7})
+
+
+@pytest.mark.parametrize("at", [0, 19_480, 19_990, 20_000, 38_700, 60_000, 99_980])
+def test_a_long_line_is_looked_at_to_its_end_and_each_leak_is_found_once(at: int) -> None:
+    line = "word " * 20_000
+    line = f"{line[: at - at % 5]}INC0012345 {line[at:]}"
+    assert [(one.column, one.rule) for one in lint_text(line)] == [(at - at % 5 + 1, "ticket")]
+    [found] = lint_json(json.dumps([{"name": "a", "description": line}]), "tools.json")
+    assert found.column == line.index("INC") + len('[{"name": "a", "description": "') + 1
+
+
+def test_leaks_all_along_a_long_line_are_counted_right() -> None:
+    assert len(lint_text("INC0012345 and " * 8_000)) == 8_000
+
+
+def test_a_text_of_many_lines_takes_no_longer_than_its_lines() -> None:
+    began = time.process_time()
+    lint_text("\n" * 200_000 + "a\n" * 100_000)
+    found = lint_json("[" + ",\n".join('{"a": "INC0012345"}' for _ in range(5_000)) + "]", "schema.json")
+    assert time.process_time() - began < 4.0
+    assert (found[-1].line, found[-1].column) == (5_000, 8)
+
+
+def test_json_nested_deeply_within_a_text_is_passed_over() -> None:
+    assert lint_text('{"a":' * 790 + "1" + "}" * 790) == []
+
+
+def test_json_nested_too_deeply_for_its_order_still_has_its_texts_looked_at() -> None:
+    deep = '{"a": "INC0012345", "b": ' + "[" * 5_000 + "]" * 5_000 + "}"
+    assert [one.rule for one in lint_json(deep, "schema.json")] == ["ticket"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from claudeflow.domain.errors import PromptError
 from claudeflow.domain.prompt import PromptTemplate
-from claudeflow.prompts import load_prompts
+from claudeflow.prompts import from_json, load_prompts, to_json
+from claudeflow.prompts.json_files import DEEPEST
 from tests.prompts.folders import FILES, Files, a_prompt
 
 
@@ -178,12 +180,101 @@ GOOD_TOML = FILES["prompt.toml"]
             "sorter/user.md: include, import and extends are not available",
             id="include",
         ),
+        pytest.param(
+            {"prompt.toml": "a = " + "[" * 100_000},
+            "sorter/prompt.toml: is nested too deeply",
+            id="deep TOML",
+        ),
+        pytest.param(
+            {"prompt.toml": "model = 'm'\nmax_tokens = " + "9" * 5_000},
+            "sorter/prompt.toml: not valid TOML",
+            id="a number of 5,000 digits",
+        ),
+        pytest.param(
+            {"prompt.toml": "model = 'm'\nmax_tokens = " + "9" * 30},
+            "allowed: a whole number from 1 to 10,000,000",
+            id="more tokens than a machine word",
+        ),
+        pytest.param(
+            {"user.md": "{{ " + "(" * 50_000 + "text" + ")" * 50_000 + " }}"},
+            "sorter/user.md: is nested too deeply",
+            id="deep expression",
+        ),
+        pytest.param(
+            {"user.md": "{% if text %}" * 3_000 + "x" + "{% endif %}" * 3_000},
+            "sorter/user.md: is nested too deeply",
+            id="deep statements",
+        ),
+        pytest.param(
+            {"user.md": "{% for a in b %}" * 30 + "x" + "{% endfor %}" * 30},
+            "sorter/user.md: is nested too deeply",
+            id="deep loops",
+        ),
+        pytest.param(
+            {"tools.json": '[{"name": "a", "input_schema": {"a": ' + "[" * 240 + "]" * 240 + "}}]"},
+            "sorter/tools.json: is nested too deeply; at most 100 levels are allowed",
+            id="deep tools",
+        ),
+        pytest.param({"tools.json": "[" * 100_000}, "sorter/tools.json: not valid JSON", id="deep JSON"),
+        pytest.param(
+            {"tools.json": '[{"name": null, "description": 5, "input_schema": []}]'},
+            "sorter/tools.json: [0].name: must be a text that is not empty\n"
+            "  sorter/tools.json: [0].description: must be a text\n"
+            "  sorter/tools.json: [0].input_schema: must be an object",
+            id="a tool's fields",
+        ),
+        pytest.param(
+            {"tools.json": '[{"name": "a"}, {"name": "a"}]'},
+            "sorter/tools.json: the name a is used twice",
+            id="a tool twice",
+        ),
+        pytest.param(
+            {"system.md": "word " * 1_000_000},
+            "sorter/system.md: is larger than 4 MiB, which no model reads; shorten it",
+            id="too large",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_file(tmp_path: Path, changed: Files, message: str) -> None:
     a_prompt(tmp_path, changed)
 
     assert message in refusal(tmp_path)
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    folder = a_prompt(tmp_path, {"system.md": None, "user.md": None, "tools.json": None})
+    os.mkfifo(folder / "system.md")
+    (folder / "user.md").mkdir()
+    (folder / "tools.json").symlink_to("/dev/zero")
+
+    assert refusal(tmp_path).splitlines()[1:] == [
+        f"  sorter/{file}: is no regular file; write the text itself there"
+        for file in ("system.md", "user.md", "tools.json")
+    ]
+
+
+def test_a_link_to_nothing_is_a_mistake_and_a_link_to_a_file_is_none(tmp_path: Path) -> None:
+    folder = a_prompt(tmp_path / "prompts", {"system.md": None})
+    (folder / "system.md").symlink_to(tmp_path / "shared.md")
+    assert "sorter/system.md: is a link to nothing" in refusal(tmp_path / "prompts")
+
+    (tmp_path / "shared.md").write_text("You sort letters.")
+    assert loaded(tmp_path / "prompts").system == "You sort letters."
+
+
+def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    folder = a_prompt(tmp_path)
+    (folder / os.fsdecode(b"caf\xe9")).write_text("")
+
+    assert "sorter/caf\\xe9: unknown file" in refusal(tmp_path)
+
+
+def test_json_may_be_nested_as_deeply_as_the_limit_says(tmp_path: Path) -> None:
+    a_prompt(tmp_path, {"schema.json": '{"a":' * DEEPEST + "1" + "}" * DEEPEST})
+
+    template = loaded(tmp_path)
+
+    assert from_json(to_json(template)) == template
 
 
 def test_a_folder_name_that_cannot_be_a_prompt_name_is_refused(tmp_path: Path) -> None:
@@ -199,7 +290,7 @@ def test_the_mistakes_of_all_folders_come_in_one_error(tmp_path: Path) -> None:
 
     lines = refusal(tmp_path).splitlines()
 
-    assert lines[0] == f"{tmp_path}: 5 mistake(s)"
+    assert lines[0] == f"{tmp_path}: 5 mistakes"
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
         "first/system.md",
         "first/prompt.toml",

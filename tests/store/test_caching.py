@@ -97,6 +97,7 @@ def test_readings_are_of_the_last_settled_calls_the_oldest_first(raw: sqlite3.Co
     opened(raw, queued(raw))
     found = recent_readings(raw, 2)
     assert [(one.at_ms, one.prompt_tokens, one.read_tokens) for one in found] == [(1, 101, 41), (2, 102, 42)]
+    assert [one.write_tokens for one in found] == [50, 50]
     assert {(one.workflow, one.prompt_name, one.version, one.prefix) for one in found} == {
         ("w", None, "aaaa", "aaaa/doc:1")
     }

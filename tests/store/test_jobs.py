@@ -251,6 +251,18 @@ def test_a_job_whose_deadline_has_passed_is_not_claimed_any_more(raw: sqlite3.Co
     assert value(raw, "SELECT count(*) FROM calls") == 0
 
 
+@pytest.mark.parametrize("elsewhere", [{"lane": "interactive"}, {"model": "claude-opus-5-5"}])
+def test_a_job_that_was_moved_meanwhile_is_not_claimed_as_what_it_was(
+    raw: sqlite3.Connection, elsewhere: dict[str, str]
+) -> None:
+    accepted = submitted(raw)
+    assert accepted.candidate is not None
+    was = replace(accepted.candidate, **elsewhere)  # type: ignore[arg-type]
+    assert claim(raw, [Claim(was, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) == [None]
+    assert value(raw, "SELECT count(*) FROM calls") == 0
+    assert claim(raw, [Claim(accepted.candidate, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) != [None]
+
+
 # The order of a flow
 
 

@@ -61,6 +61,20 @@ def only_with(key: str) -> Refusal:
     return refuse
 
 
+class HostClock(SimulatedClock):
+    """The clock of a host that somebody sets; the loop's own time does not notice."""
+
+    _ahead_ms = 0
+
+    def step(self, seconds: float) -> None:
+        """Set the date forward."""
+        self._ahead_ms += round(seconds * 1000)
+
+    def epoch_ms(self) -> int:
+        """Whole milliseconds since 1970, as this host sees them."""
+        return super().epoch_ms() + self._ahead_ms
+
+
 class Door(httpx2.AsyncBaseTransport):
     """The twin behind somebody who may refuse a call at once, and who notes when each came."""
 
@@ -91,7 +105,7 @@ class VirtualBench:
     parts: Parts
     twin: Twin
     door: Door
-    clock: SimulatedClock
+    clock: HostClock
     recorder: Recorder
     config: Config
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -131,7 +145,7 @@ async def living(
     epoch_s = datetime.fromisoformat(epoch).replace(tzinfo=UTC).timestamp()
     config, clock, recorder, events = (
         config or a_config(folder),
-        SimulatedClock(epoch_s, 7),
+        HostClock(epoch_s, 7),
         Recorder(),
         EventStream(),
     )

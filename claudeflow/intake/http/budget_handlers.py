@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
-from claudeflow.domain.money import NANO
 from claudeflow.intake.budget_desk import BudgetDesk, InvalidBudget, NewLimit
 from claudeflow.intake.budget_views import budget_change_to_json, budget_to_json, budgets_to_json
 from claudeflow.intake.hold_desk import InvalidHold
@@ -21,14 +19,12 @@ from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, listed, show
 from claudeflow.intake.scopes import read_reason
+from claudeflow.policy.money.settings import MOST_USD, is_limit, nanousd_of
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_CHANGES = 1_000
 SOME_CHANGES = 50
 SET_BY_HAND = "set by hand"
-
-MOST_USD = 1_000_000_000
-"""More than any budget: sums of nano-dollars stay whole 64-bit numbers."""
 
 
 class BudgetHandlers:
@@ -92,10 +88,8 @@ async def _fields_of(request: Request, known: tuple[str, ...]) -> dict[str, Any]
 
 
 def _limit_nanousd(value: Any) -> int:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_USD:
-        nanousd = round(Decimal(str(value)) * NANO)
-        if nanousd > 0:
-            return nanousd
+    if isinstance(value, int | float) and not isinstance(value, bool) and is_limit(value):
+        return nanousd_of(value)
     found = "is missing" if value is None else f"found {show(value)}"
     raise InvalidBudget(f"limit_usd {found}; it must be a number of US dollars above 0, {MOST_USD:,} at most")
 

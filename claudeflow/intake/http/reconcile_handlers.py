@@ -7,15 +7,15 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from claudeflow.domain.errors import InvalidJob
+from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import InvalidQuery
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
-from claudeflow.intake.mistakes import Mistakes
+from claudeflow.intake.http.usage_query import read_moment
 from claudeflow.intake.reconcile_desk import ReconcileDesk
-from claudeflow.intake.times import read_time
 
-_NAMES = frozenset({"since", "until"})
+MOST_BODY_BYTES = 64 * 1024
+_NAMES = ("since", "until")
 
 
 class ReconcileHandlers:
@@ -32,14 +32,12 @@ class ReconcileHandlers:
 
     async def compare(self, request: Request) -> Response:
         """POST /v1/reconcile: ask for the reports now, and compare."""
-        query, mistakes = Query(request, _NAMES), Mistakes()
-        now_ms = self._clock_ms()
-        since_ms = read_time("since", query.text("since"), now_ms, mistakes)
-        until_ms = read_time("until", query.text("until"), now_ms, mistakes)
-        try:
-            mistakes.raise_if_any()
-        except InvalidJob as wrong:
-            raise InvalidQuery(str(wrong)) from wrong
+        query, now_ms = Query(request, frozenset(_NAMES)), self._clock_ms()
+        if (await read_body(request, MOST_BODY_BYTES)).strip():
+            raise InvalidQuery("there must be no body; give since and until as parameters of the query")
+        given = {name: query.text(name) for name in _NAMES}
+        times = {name: read_moment(name, text, now_ms) for name, text in given.items() if text is not None}
+        since_ms, until_ms = times.get("since"), times.get("until")
         if since_ms is not None and until_ms is not None and since_ms >= until_ms:
             raise InvalidQuery("since must be before until")
         return json_response(await self._desk.compare(since_ms, until_ms))

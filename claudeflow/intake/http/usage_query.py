@@ -18,6 +18,8 @@ PARAMETERS = frozenset({"by", "since", "until", *FILTERS})
 _DAY_MS = 24 * HOUR_MS
 _AGO = re.compile(r"(\d{1,6})([hdw])", re.ASCII)
 _UNIT_MS: Mapping[str, int] = {"h": HOUR_MS, "d": _DAY_MS, "w": 7 * _DAY_MS}
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
+_ABSOLUTE = re.compile(r"\d{4}-\d\d(?P<day>-\d\d(?:[T ].+)?)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMS = (
     'write "7d", "24h" or "2w" for so long ago, "today", "month" for this month, "all", a month like '
@@ -27,9 +29,9 @@ _FORMS = (
 
 def read_question(query: Query, now_ms: int) -> UsageQuestion:
     """Which sums are wanted. Raises InvalidQuery. Without `since`, those of this month."""
-    since_ms = _moment("since", query.text("since") or "month", now_ms)
+    since_ms = read_moment("since", query.text("since") or "month", now_ms)
     until = query.text("until")
-    until_ms = None if until is None else _moment("until", until, now_ms)
+    until_ms = None if until is None else read_moment("until", until, now_ms)
     if until_ms is not None and until_ms <= since_ms:
         raise InvalidQuery(f"until ({until}) is not after since: nothing lies between them")
     where = ((dimension, query.text(dimension)) for dimension in FILTERS)
@@ -53,8 +55,8 @@ def _dimensions(text: str) -> tuple[Dimension, ...]:
     return tuple(Dimension(name) for name in names)
 
 
-def _moment(field: str, text: str, now_ms: int) -> int:
-    """A moment in epoch ms. Raises InvalidQuery."""
+def read_moment(field: str, text: str, now_ms: int) -> int:
+    """A moment in epoch ms, UTC where no zone is said. Raises InvalidQuery."""
     ago = _AGO.fullmatch(text)
     if ago:
         return max(0, now_ms - int(ago[1]) * _UNIT_MS[ago[2]])
@@ -67,14 +69,20 @@ def _moment(field: str, text: str, now_ms: int) -> int:
 
 
 def _absolute(field: str, text: str) -> int:
+    form = _ABSOLUTE.fullmatch(text)
     try:
-        moment = datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
+        moment = None if form is None else datetime.fromisoformat(text if form["day"] else f"{text}-01")
     except ValueError:
-        raise InvalidQuery(f"{field}: found {show(text)}; {_FORMS}") from None
+        moment = None
+    if moment is None:
+        raise InvalidQuery(f"{field}: found {show(text)}; {_FORMS}")
     if moment.tzinfo is None:
         if "T" in text or " " in text:
             raise InvalidQuery(
                 f'{field}: {show(text)} has no zone; add "Z" for UTC or an offset like "+01:00"'
             )
         moment = moment.replace(tzinfo=UTC)
-    return max(0, (moment - _EPOCH) // timedelta(milliseconds=1))
+    epoch_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
+    if epoch_ms > _LAST_MS:
+        raise InvalidQuery(f"{field}: {show(text)} is after the year 9999; choose an earlier moment")
+    return max(0, epoch_ms)

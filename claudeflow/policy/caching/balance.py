@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 ALLOWANCE = 0.0095
 """The part of what calls cost without caching that it may cost on top."""
 
-FIRST_CALLS = 100
+FIRST_CALLS = 60
 """The allowance of as many calls may be spent before they have come."""
 
 TOKENS_PER_BYTE = 0.3
@@ -47,9 +47,9 @@ class Balance:
         """A call goes out that may add `risk`."""
         self._under_way[job_id] = (uncached, risk)
 
-    def give_up(self, job_id: int) -> None:
-        """It failed, or never left."""
-        self._under_way.pop(job_id, None)
+    def give_up(self, job_id: int) -> tuple[float, float]:
+        """It failed, or never left; what was at stake."""
+        return self._under_way.pop(job_id, (0.0, 0.0))
 
     def settle(self, job_id: int, uncached: float, excess: float) -> None:
         """It is paid."""

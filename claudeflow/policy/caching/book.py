@@ -9,11 +9,12 @@ outlives the process.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 from claudeflow.domain.job import Candidate
-from claudeflow.policy.caching.balance import Balance
+from claudeflow.policy.caching.balances import Balances
 from claudeflow.policy.caching.economics import (
     GROUP_MEMORY,
     OWN_MEMORY,
@@ -34,10 +35,6 @@ LEADER_PATIENCE_S = 60.0
 ENTRIES_KEPT = 5_000
 ENTRIES_REMEMBERED = 500
 GROUPS_KEPT = 1_000
-TOO_SMALL_KEPT = 10_000
-"""How many prefixes below the minimum are known; forgetting one costs one more leader."""
-FORGET_ONCE_SEEN_S = 3_600.0
-FORGET_S = 7 * 86_400.0
 
 
 class PrefixBook:
@@ -46,10 +43,9 @@ class PrefixBook:
     def __init__(self, settings: CacheSettings | None = None) -> None:
         self.settings = settings or CacheSettings()
         self._entries: dict[tuple[str, str], Entry] = {}
-        self._groups: dict[Group, Record] = {}
-        self._balances: dict[tuple[str, str], Balance] = {}
-        self._all = Balance()
-        self._too_small: set[tuple[str, str]] = set()
+        self._groups: OrderedDict[Group, Record] = OrderedDict()
+        self._balances = Balances()
+        self._begun: set[int] = set()
 
     def decide(self, candidate: Candidate, rates: Rates, now: float, *, company: bool = False) -> Plan:
         """What a job should do about the cache if it went now, at these prices. Changes nothing.
@@ -78,13 +74,15 @@ class PrefixBook:
         ratios = Ratios.of(rates)
         for sight in self._sights(candidate, ratios, now, company=company):
             self._see(candidate, sight, ratios, now)
+        for level in levels_of(candidate.prefix):
+            self._entries[candidate.model, key_of(level)].seen_at = now
         if plan.turn is Turn.LEAD:
             for mark in plan.written:
                 entry = self._entries[candidate.model, mark.key]
                 entry.leader, entry.lead_since, entry.ttl = candidate.id, now, mark.ttl
-        uncached, risk = self._stake(candidate, plan, rates)
-        for balance in self._balances_of(candidate.workflow, candidate.model):
-            balance.begin(candidate.id, uncached, risk)
+        self._begun.discard(candidate.id)
+        stake = self._stake(candidate, plan, rates)
+        self._balances.begin(candidate.workflow, candidate.model, candidate.id, stake)
 
     def leader_of(self, model: str, key: str) -> tuple[int | None, float]:
         """The job that writes a cold prefix, if any, and until when others wait for it."""
@@ -100,22 +98,19 @@ class PrefixBook:
             entry.warm_until > now for key in keys if (entry := self._entries.get((model, key))) is not None
         )
 
-    def is_too_small(self, model: str, key: str) -> bool:
-        """Whether the API has shown that it does not cache this prefix: it is below the model's minimum."""
-        return (model, key) in self._too_small
-
     def entry(self, model: str, key: str) -> Entry | None:
         """What is known of a prefix."""
         return self._entries.get((model, key))
 
-    def drop(self, model: str, key: str, *, too_small: bool = False) -> None:
-        """Forget a prefix; with `too_small`, nobody is to wait for it again."""
-        self._entries.pop((model, key), None)
-        if too_small:
-            self._too_small.add((model, key))
+    def recorded(self, model: str, plan: Plan, message_id: str, *, instead_of: str | None) -> None:
+        """The API can compare later calls with this one: of what it wrote, and of what had `instead_of`."""
+        for mark, entry in self._marked(model, plan):
+            if mark.writes or entry.message_id == instead_of:
+                entry.message_id = message_id
 
     def began(self, job_id: int, model: str, plan: Plan, sent_at: float) -> None:
         """A response begins: each entry lives for its TTL from the start of the request."""
+        self._begun.add(job_id)
         for mark, entry in self._marked(model, plan):
             if mark.writes:
                 entry.wrote(mark.ttl, sent_at)
@@ -125,17 +120,27 @@ class PrefixBook:
                 entry.leader = None
 
     def give_up(self, job_id: int, candidate: Candidate, plan: Plan) -> None:
-        """The call failed, or never left: the next one leads, unless its response had begun."""
+        """The call failed, or never left: the next one leads, unless its response had begun.
+
+        One whose response had begun counts as paid, by its plan: what it cost is not known.
+        """
         self._lead_no_more(job_id, candidate.model, plan)
-        for balance in self._balances_of(candidate.workflow, candidate.model):
-            balance.give_up(job_id)
+        begun = job_id in self._begun
+        self._begun.discard(job_id)
+        lost = self._balances.give_up(candidate.workflow, candidate.model, job_id, paid=begun)
+        written = [entry for mark, entry in self._marked(candidate.model, plan) if mark.writes and begun]
+        for entry in written:
+            entry.writes += 1
+        if written:
+            written[-1].saved_picousd -= round(lost)
 
     def pay(self, candidate: Candidate, plan: Plan, tokens: int, uncached: int, excess: int) -> None:
         """A call with `tokens` of input is settled: its pico-dollars uncached, and what caching added."""
-        self._lead_no_more(candidate.id, candidate.model, plan)
-        for balance in self._balances_of(candidate.workflow, candidate.model):
-            balance.settle(candidate.id, uncached, 0 if plan.is_the_callers else excess)
-            balance.learn_size(candidate.input_bytes, tokens)
+        job_id, workflow, model = candidate.id, candidate.workflow, candidate.model
+        self._lead_no_more(job_id, model, plan)
+        self._begun.discard(job_id)
+        self._balances.settle(workflow, model, job_id, uncached, 0 if plan.is_the_callers else excess)
+        self._balances.learn_size(workflow, model, candidate.input_bytes, tokens)
 
     def rows(self, now: float) -> tuple[PrefixRow, ...]:
         """All prefixes that are known, the last used first. `now` in epoch seconds."""
@@ -143,14 +148,11 @@ class PrefixBook:
 
     def forget(self, now: float) -> None:
         """Drop what no longer tells anything, so that the book stays small."""
-        kept = [(key, entry) for key, entry in self._entries.items() if not _is_over(entry, now)]
+        kept = [(key, entry) for key, entry in self._entries.items() if not entry.is_over(now)]
         self._entries = dict(latest(kept, ENTRIES_KEPT))
         while len(self._groups) > GROUPS_KEPT:
-            del self._groups[next(iter(self._groups))]
-        while len(self._balances) > GROUPS_KEPT:
-            del self._balances[next(iter(self._balances))]
-        if len(self._too_small) > TOO_SMALL_KEPT:
-            self._too_small.clear()
+            self._groups.popitem(last=False)
+        self._balances.forget()
 
     def memory(self) -> dict[str, object]:
         """What was learned, as JSON."""
@@ -162,8 +164,8 @@ class PrefixBook:
             "groups": [
                 [*group, record.calls, record.five, record.hour] for group, record in self._groups.items()
             ],
-            "balances": [[*scope, *balance.memory()] for scope, balance in self._balances.items()],
-            "all": self._all.memory(),
+            "balances": self._balances.memory(),
+            "all": self._balances.all_memory(),
         }
 
     def recall(self, memory: object) -> None:
@@ -181,17 +183,19 @@ class PrefixBook:
             self._entries[entry.group[1], key] = entry
         for workflow, model, kind, *sums in memory["groups"]:
             self._groups[workflow, model, kind] = Record(*sums)
-        for workflow, model, *sums in memory["balances"]:
-            self._balances[workflow, model] = Balance(*sums)
-        self._all = Balance(*memory["all"])
+        self._balances.recall(memory["balances"], memory["all"])
 
     def _sights(self, candidate: Candidate, ratios: Ratios, now: float, *, company: bool) -> list[Sight]:
-        levels = levels_of(candidate.prefix)
         return [
             self._sight(candidate, level, ratios, now, company=company)
-            for level in levels
-            if (candidate.model, key_of(level)) not in self._too_small
+            for level in levels_of(candidate.prefix)
+            if not self._is_refused(candidate.model, level, now)
         ]
+
+    def _is_refused(self, model: str, level: str, now: float) -> bool:
+        """Whether the API does not cache it, as far as is known: nobody waits for it or marks it then."""
+        entry = self._entries.get((model, key_of(level)))
+        return entry is not None and entry.refused_until > now
 
     def _sight(self, candidate: Candidate, level: str, ratios: Ratios, now: float, *, company: bool) -> Sight:
         entry = self._entries.get((candidate.model, key_of(level)))
@@ -238,6 +242,7 @@ class PrefixBook:
             entry.own.add(gap_s, ratios, OWN_MEMORY)
             if entry.sightings < YOUNG:
                 self._groups.setdefault(entry.group, Record()).add(gap_s, ratios, GROUP_MEMORY)
+                self._groups.move_to_end(entry.group)
             entry.sightings += 1
         entry.seen_at, entry.seen_job, entry.choice = now, candidate.id, sight.choice
 
@@ -245,17 +250,18 @@ class PrefixBook:
         """Whether a write that nobody reads can be afforded, by its workflow and by all calls.
 
         What others ask for as well is not refused for the risks of calls under way: when many prefixes
-        come at once, each is written.
+        come at once, each is written. What the next job in the queue will read is no risk.
         """
         if self.settings.ttl != "auto" or plan.is_the_callers or self._has_proved_itself(candidate, plan):
             return True
-        uncached, risk = self._stake(candidate, plan, rates)
+        if company and plan.dearest_ttl == "5m":
+            return True
         seen = company or any(
             (entry := self._entries.get((candidate.model, mark.key))) is not None and entry.sightings
             for mark in plan.written
         )
-        balances = self._balances_of(candidate.workflow, candidate.model)
-        return all(balance.allows(uncached, risk, alone=seen) for balance in balances)
+        stake = self._stake(candidate, plan, rates)
+        return self._balances.allow(candidate.workflow, candidate.model, stake, alone=seen)
 
     def _has_proved_itself(self, candidate: Candidate, plan: Plan) -> bool:
         """Whether the past of every prefix that would be written shows that its TTL pays.
@@ -268,7 +274,7 @@ class PrefixBook:
 
     def _stake(self, candidate: Candidate, plan: Plan, rates: Rates) -> tuple[float, float]:
         """Pico-dollars of the whole input uncached, and what its writes may add at most, as estimated."""
-        tokens = self._balances_of(candidate.workflow, candidate.model)[0].estimate(candidate.input_bytes)
+        tokens = self._balances.estimate(candidate.workflow, candidate.model, candidate.input_bytes)
         if not plan.written:
             return tokens * rates.input, 0.0
         expected = plan.expected
@@ -276,9 +282,6 @@ class PrefixBook:
         new = max(0.0, tokens - (entry.tokens if entry is not None else 0))
         dearest = max((rates.write_1h if mark.ttl == "1h" else rates.write_5m) for mark in plan.written)
         return tokens * rates.input, new * (dearest - rates.input)
-
-    def _balances_of(self, workflow: str, model: str) -> tuple[Balance, Balance]:
-        return self._balances.setdefault((workflow, model), Balance()), self._all
 
     def _lead_no_more(self, job_id: int, model: str, plan: Plan) -> None:
         for _, entry in self._marked(model, plan):
@@ -288,10 +291,3 @@ class PrefixBook:
     def _marked(self, model: str, plan: Plan) -> list[tuple[Mark, Entry]]:
         found = ((mark, self._entries.get((model, mark.key))) for mark in plan.marks)
         return [(mark, entry) for mark, entry in found if entry is not None]
-
-
-def _is_over(entry: Entry, now: float) -> bool:
-    if entry.leader is not None or entry.warm_until > now:
-        return False
-    idle_s = now - entry.seen_at
-    return idle_s > FORGET_S or (entry.sightings < 2 and idle_s > FORGET_ONCE_SEEN_S)

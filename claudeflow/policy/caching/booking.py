@@ -16,15 +16,21 @@ from claudeflow.policy.money.pricing import Rates
 CLEARLY_LESS = 0.9
 """A call that read less than this part of what it should have read has missed."""
 
+NEARLY_THE_MINIMUM = 1.25
+"""What is not cached of a prompt up to so many times the model's minimum is taken to be below it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came back: its usage, when its request was sent (epoch seconds), at which prices."""
+    """What came back: its usage, when its request was sent (epoch seconds), at which prices.
+
+    `cache_minimum_tokens`: the model caches nothing smaller.
+    """
 
     usage: Usage
     sent_at: float
     rates: Rates
-    message_id: str | None = None
+    cache_minimum_tokens: int
     prompt: PromptRef | None = None
 
 
@@ -52,8 +58,8 @@ def book_answer(book: PrefixBook, candidate: Candidate, plan: Plan, answer: Answ
         return None
     cached = usage.prompt_tokens - usage.input_tokens
     if not cached and not any(entry.tokens for _, entry in marked):
-        for mark, _ in marked:
-            book.drop(candidate.model, mark.key, too_small=True)
+        for _, entry in marked:
+            entry.refused(answer.sent_at, _why_too_small(answer))
         return None
     miss = _miss(marked, usage)
     _correct_times(marked, answer, missed=miss is not None)
@@ -62,10 +68,19 @@ def book_answer(book: PrefixBook, candidate: Candidate, plan: Plan, answer: Answ
     _share_out(marked, usage, rates)
     marked[-1][1].saved_picousd -= for_the_cache
     for _, entry in marked:
-        entry.message_id = answer.message_id or entry.message_id
+        entry.refusals = 0 if cached else entry.refusals
         if answer.prompt is not None:
             entry.prompt_name, entry.prompt_version = answer.prompt.name, answer.prompt.version
     return miss
+
+
+def _why_too_small(answer: Answered) -> str | None:
+    """In words, when the size of the whole prompt tells that the prefix is below the model's minimum."""
+    tokens, least = answer.usage.prompt_tokens, answer.cache_minimum_tokens
+    if tokens > NEARLY_THE_MINIMUM * least:
+        return None
+    probably = "" if tokens < least else "probably "
+    return f"not cached: {probably}below the model's minimum of {least} tokens"
 
 
 Marked = Sequence[tuple[Mark, Entry]]

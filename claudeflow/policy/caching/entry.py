@@ -14,6 +14,12 @@ from claudeflow.policy.money.pricing import PICO_PER_NANO
 Group = tuple[str, str, str]
 """Workflow, model and kind of level: prefixes that probably behave alike."""
 
+FORGET_ONCE_SEEN_S = 3_600.0
+FORGET_S = 7 * 86_400.0
+MOST_REFUSALS = 3
+REFUSED_S = 3_600.0
+"""After so many answers in a row that show no caching, a prefix is not marked for so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class PrefixRow:
@@ -62,6 +68,9 @@ class Entry:
     misses: int = 0
     saved_picousd: int = 0
     message_id: str | None = None
+    refusals: int = 0
+    refused_until: float = -math.inf
+    refused_why: str = ""
 
     def wrote(self, ttl: Ttl, sent_at: float) -> None:
         """A request that was sent then has written it."""
@@ -72,10 +81,31 @@ class Entry:
         """A request that was sent then has read it: it gets its whole time again."""
         self.warm_until = max(self.warm_until, sent_at + TTL_S[self.ttl])
 
+    def refused(self, sent_at: float, why: str | None) -> None:
+        """A request that was sent then has marked it, and the API neither wrote nor read anything.
+
+        `why` tells that this settles it; without it three times in a row do.
+        """
+        self.refusals += 1
+        self.misses += 1
+        self.warm_until = sent_at
+        if why is None and self.refusals >= MOST_REFUSALS:
+            why = f"not cached: the API did not cache it, {MOST_REFUSALS} times in a row"
+        if why is not None:
+            self.refusals, self.refused_until, self.refused_why = 0, sent_at + REFUSED_S, why
+
+    def is_over(self, now: float) -> bool:
+        """Whether it no longer tells anything."""
+        if self.leader is not None or max(self.warm_until, self.refused_until) > now:
+            return False
+        idle_s = now - self.seen_at
+        return idle_s > FORGET_S or (self.sightings < 2 and idle_s > FORGET_ONCE_SEEN_S)
+
     def row(self, prefix: str, now: float) -> PrefixRow:
         """The entry as people see it."""
         warm = self.warm_until > now
         chosen = self.choice or Choice(None)
+        is_refused = self.refused_until > now
         workflow, model, _ = self.group
         return PrefixRow(
             model=model,
@@ -84,8 +114,8 @@ class Entry:
             prompt_name=self.prompt_name,
             prompt_version=self.prompt_version,
             tokens=self.tokens,
-            ttl=chosen.ttl,
-            why=chosen.why,
+            ttl=None if is_refused else chosen.ttl,
+            why=self.refused_why if is_refused else chosen.why,
             warm_until_ms=round(self.warm_until * 1000) if warm else None,
             writes=self.writes,
             reads=self.reads,
@@ -97,7 +127,7 @@ class Entry:
 
 _PLAIN = (
     "level", "prompt_name", "prompt_version", "tokens", "ttl", "sightings", "writes", "reads", "misses",
-    "saved_picousd", "message_id",
+    "saved_picousd", "message_id", "refusals", "refused_why",
 )  # fmt: skip
 
 
@@ -109,6 +139,7 @@ def to_json(key: str, entry: Entry) -> dict[str, Any]:
         "group": list(entry.group),
         "warm_until_ms": _ms(entry.warm_until),
         "seen_at_ms": _ms(entry.seen_at),
+        "refused_until_ms": _ms(entry.refused_until),
         "own": [entry.own.calls, entry.own.five, entry.own.hour],
         "choice": None if entry.choice is None else list(astuple(entry.choice)),
     }
@@ -120,9 +151,10 @@ def from_json(stored: Mapping[str, Any]) -> tuple[str, Entry]:
     entry = Entry((workflow, model, kind), stored["level"])
     entry = replace(
         entry,
-        **{name: stored[name] for name in _PLAIN},
+        **{name: stored[name] for name in _PLAIN if name in stored},
         warm_until=_seconds(stored["warm_until_ms"]),
         seen_at=_seconds(stored["seen_at_ms"]),
+        refused_until=_seconds(stored.get("refused_until_ms")),
         own=Record(*stored["own"]),
         choice=None if stored["choice"] is None else Choice(*stored["choice"]),
     )

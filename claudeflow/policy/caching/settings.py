@@ -16,7 +16,7 @@ class CacheSettings:
     is expected to cost least. With `cold_prefix` the first job of a cold prefix goes alone, so that
     one call writes it. `prewarm` writes prefixes shortly before a lane's hours begin when at least
     `prewarm_from_jobs` jobs wait for them. `diagnose` is the share of unexpected misses about which
-    the API is asked.
+    the API is asked; above 0, each call that writes a prefix asks for a record to compare with.
     """
 
     enabled: bool = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from claudeflow.policy.caching.paths import BASE, key_of, kind_of, levels_of, ttl_of_caller
 
@@ -28,6 +29,7 @@ class Reading:
     prompt_tokens: int
     read_tokens: int
     at_ms: int
+    write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +67,25 @@ class Window:
     """The newest calls, and their sums."""
 
     def __init__(self) -> None:
-        self._calls: deque[tuple[int, int]] = deque()
+        self._calls: deque[tuple[int, int, int]] = deque()
         self.prompt_tokens = self.read_tokens = self.last_ms = 0
+        self._write_tokens = self._hits = 0
         self._shares = 0.0
 
     def add(self, reading: Reading) -> None:
         """One more call; the oldest goes when there are WINDOW_CALLS."""
-        self._count(reading.prompt_tokens, reading.read_tokens, 1)
-        self._calls.append((reading.prompt_tokens, reading.read_tokens))
+        call = (reading.prompt_tokens, reading.read_tokens, reading.write_tokens)
+        self._count(*call, 1)
+        self._calls.append(call)
         self.last_ms = reading.at_ms
         if len(self._calls) > WINDOW_CALLS:
             self._count(*self._calls.popleft(), -1)
 
-    def _count(self, prompt_tokens: int, read_tokens: int, sign: int) -> None:
+    def _count(self, prompt_tokens: int, read_tokens: int, write_tokens: int, sign: int) -> None:
         self.prompt_tokens += sign * prompt_tokens
         self.read_tokens += sign * read_tokens
+        self._write_tokens += sign * write_tokens
+        self._hits += sign * (read_tokens > 0)
         self._shares += sign * (read_tokens / prompt_tokens if prompt_tokens else 0.0)
 
     @property
@@ -90,8 +96,14 @@ class Window:
     @property
     def level(self) -> Level:
         """How much of these calls was cached."""
-        share = self.read_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
-        return Level(share, self._shares / len(self._calls) if self._calls else 0.0)
+        calls, hits = max(1, len(self._calls)), max(1, self._hits)
+        return Level(
+            share=self.read_tokens / self.prompt_tokens if self.prompt_tokens else 0.0,
+            mean=self._shares / calls,
+            hits=self._hits / calls,
+            tokens_a_hit=self.read_tokens / hits,
+            write_tokens=self._write_tokens / calls,
+        )
 
     def as_share(self, workflow: str, prompt_name: str | None, version: str | None) -> Share:
         """The window as a row of a report."""
@@ -102,14 +114,44 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How much is cached: of all tokens, and of a call on average."""
+    """How much is cached: of all tokens, and of a call on average.
+
+    `hits` is the part of the calls that read anything, `tokens_a_hit` what such a call reads, and
+    `write_tokens` what a call writes, on average.
+    """
 
     share: float
     mean: float
+    hits: float
+    tokens_a_hit: float
+    write_tokens: float
 
     def is_far_below(self, other: Level) -> bool:
         """Whether both have fallen from `other`."""
         return _fell(other.share, self.share) and _fell(other.mean, self.mean)
+
+
+class Cause(Enum):
+    """Why a share is lower than before a change, as far as the counts of tokens show."""
+
+    NOTHING_CACHED = auto()
+    """Nothing is read, and nothing is written either."""
+    SMALLER_PART = auto()
+    """As many calls read as before, and write little, but there is less to read."""
+    LONGER_MESSAGES = auto()
+    """As many calls read as much as before: the rest of their input has grown."""
+    MISSES = auto()
+    """What was written is not read."""
+
+
+def cause_of(before: Level, after: Level, *, wrote: bool) -> Cause:
+    """What lowered a share; `wrote` is whether any call since then wrote into the cache."""
+    if not after.hits:
+        return Cause.MISSES if wrote else Cause.NOTHING_CACHED
+    if after.hits < (1 - LEAST_RELATIVE_FALL) * before.hits or after.write_tokens > after.tokens_a_hit:
+        return Cause.MISSES
+    is_smaller = after.tokens_a_hit < (1 - LEAST_RELATIVE_FALL) * before.tokens_a_hit
+    return Cause.SMALLER_PART if is_smaller else Cause.LONGER_MESSAGES
 
 
 def _fell(before: float, after: float) -> bool:

@@ -15,7 +15,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from claudeflow.policy.caching.share import WINDOW_CALLS, Level, Reading, Share, Window
+from claudeflow.policy.caching.share import WINDOW_CALLS, Cause, Level, Reading, Share, Window, cause_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -47,6 +47,7 @@ class Fall:
     before: float
     after: float
     calls: int
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class _Change:
     latest: str | None
     after: Window = field(default_factory=Window)
     rewarmed: set[str | None] = field(default_factory=set)
+    wrote: bool = False
 
 
 class _Line:
@@ -121,6 +123,7 @@ class _Line:
                 change.before.share,
                 after.share,
                 change.after.calls,
+                cause_of(change.before, after, wrote=change.wrote),
             )
         if change.after.calls == WINDOW_CALLS:
             self._change = None
@@ -130,6 +133,7 @@ class _Line:
         """Whether a call tells of the change: jobs of the old prompt and rewarms do not."""
         if self._prompt_name is not None and reading.version not in change.versions:
             return False
+        change.wrote = change.wrote or reading.write_tokens > 0
         if reading.prefix is None or reading.read_tokens > 0:
             return True
         if reading.prefix not in change.rewarmed and len(change.rewarmed) < MOST_REWARMS:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from claudeflow.domain.job import JobRecord, JobState
 from claudeflow.domain.report import Ahead, Explanation
+from claudeflow.domain.words import plural
 from claudeflow.policy.lanes.admission import Wait
 from claudeflow.policy.lanes.parking import Block
 
@@ -101,7 +102,9 @@ def _binding(record: JobRecord, standing: Standing) -> tuple[str, str, float | N
     if wait is not None and wait.candidate.id == record.id:
         return rule_of(wait.why), f"it is next, and waits: {wait.why}", wait.until
     if ahead.pool:
-        behind = f"{ahead.pool:,} jobs go first, {ahead.workflow:,} of them of its workflow"
+        behind = (
+            f"{plural(ahead.pool, 'job goes', 'jobs go')} first, {ahead.workflow:,} of them of its workflow"
+        )
         what = f"; the next of them waits: {wait.why}" if wait is not None else ""
         return "behind", behind + what, None
     return "next", "it goes at the next look", None

@@ -21,6 +21,9 @@ REFILL_BELOW = 32
 LARGEST_WINDOW = 4 * WINDOW
 """Jobs that precede the window's last one enter it; beyond this many the rear is left to the store again."""
 
+MOST_ASIDE = 4_096
+"""Jobs that each must wait for a reason of their own: the window reaches behind so many of them."""
+
 
 class FlowKey(NamedTuple):
     """Whose jobs these are."""
@@ -61,7 +64,12 @@ class Flow:
     @property
     def wants_refill(self) -> bool:
         """True when the store holds jobs that the window should show."""
-        return not self.complete and len(self.lines) < REFILL_BELOW
+        return not self.complete and self._in_sight < REFILL_BELOW and self.lines.aside < MOST_ASIDE
+
+    @property
+    def rows_to_read(self) -> int:
+        """How many of its first due jobs the store is to name: those set aside are among them."""
+        return WINDOW + self.lines.aside
 
     def head(self) -> Candidate | None:
         """The next job of this flow, as far as the window shows and as it need not wait."""
@@ -72,9 +80,9 @@ class Flow:
 
         Returns the jobs that the window left to the store in turn.
         """
-        if (self.complete and len(self.lines) < WINDOW) or rank(candidate) <= self._shown_to:
+        if (self.complete and self._has_room) or rank(candidate) <= self._shown_to:
             self._show(candidate)
-            if len(self.lines) > LARGEST_WINDOW and self._meanwhile is None:
+            if self._in_sight > LARGEST_WINDOW and self._meanwhile is None:
                 return self._trim()
         elif self._meanwhile is not None:
             self._meanwhile.came[candidate.id] = candidate
@@ -108,6 +116,14 @@ class Flow:
         for candidate in sorted(meanwhile.came.values(), key=rank):
             self.arrive(candidate)
 
+    @property
+    def _in_sight(self) -> int:
+        return len(self.lines) - self.lines.aside
+
+    @property
+    def _has_room(self) -> bool:
+        return self._in_sight < WINDOW and self.lines.aside < MOST_ASIDE
+
     def _note_left(self, job_id: JobId) -> None:
         if self._meanwhile is not None:
             self._meanwhile.came.pop(job_id, None)
@@ -119,6 +135,6 @@ class Flow:
             self.lines.add(candidate)
 
     def _trim(self) -> list[JobId]:
-        self._shown_to, dropped = self.lines.keep_first(WINDOW)
+        self._shown_to, dropped = self.lines.keep_first(self.rows_to_read)
         self.complete = False
         return dropped

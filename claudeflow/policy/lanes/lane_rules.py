@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from claudeflow.domain.job import Candidate
+from claudeflow.domain.words import plural
 from claudeflow.policy.lanes.hours import Hours
 from claudeflow.policy.lanes.parking import Block, Level
 from claudeflow.policy.lanes.settings import LaneSettings, keeps
@@ -97,7 +98,7 @@ FULL = "in_flight"
 
 
 def _full(level: Level, what: str, bound: int) -> Block:
-    return Block(level, FULL, f"{what} has {bound:,} calls in flight, as many as it may")
+    return Block(level, FULL, f"{what} has {plural(bound, 'call')} in flight, as many as it may")
 
 
 def _closed(lane: str, opens_ms: int | None, look: Outlook) -> Block:

@@ -41,6 +41,11 @@ class Lines:
     def __contains__(self, job_id: JobId) -> bool:
         return job_id in self._known
 
+    @property
+    def aside(self) -> int:
+        """How many single jobs are set aside."""
+        return len(self._aside)
+
     def add(self, candidate: Candidate) -> None:
         """One more job."""
         self._known[candidate.id] = candidate

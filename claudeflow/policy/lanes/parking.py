@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+from claudeflow.domain.hold import ScopeKind
 from claudeflow.domain.job import Candidate, JobId
 from claudeflow.policy.lanes.ranking import Ranking
 
@@ -23,6 +24,17 @@ class Level(Enum):
     MODEL = auto()
     PREFIX = auto()
     JOB = auto()
+
+
+LEVEL_OF = {
+    ScopeKind.ALL: Level.POOL,
+    ScopeKind.POOL: Level.POOL,
+    ScopeKind.MODEL: Level.MODEL,
+    ScopeKind.LANE: Level.LANE,
+    ScopeKind.WORKFLOW: Level.WORKFLOW,
+    ScopeKind.JOB: Level.JOB,
+}
+"""What a hold or a budget on a scope stops."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,10 @@ class Queues:
             self._flows[key].begin_refill()
         return keys
 
+    def rows_to_read(self, key: FlowKey) -> int:
+        """How many first jobs of a flow the store is to name for a refill."""
+        return self._flow(key).rows_to_read
+
     def refill(self, key: FlowKey, candidates: Iterable[Candidate], *, all_there_is: bool) -> None:
         """What the store named as a flow's first jobs."""
         flow = self._flow(key)

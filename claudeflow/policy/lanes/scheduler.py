@@ -99,6 +99,10 @@ class Scheduler:
         """Flows whose window runs low while the store has more. Read the store now, then `refill` each."""
         return self.queues.flows_to_refill()
 
+    def rows_to_read(self, key: FlowKey) -> int:
+        """How many first jobs of a flow the store is to name for a refill."""
+        return self.queues.rows_to_read(key)
+
     def refill(self, key: FlowKey, candidates: Iterable[Candidate], *, all_there_is: bool) -> None:
         """What the store named as a flow's first jobs."""
         self.queues.refill(key, candidates, all_there_is=all_there_is)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
 from enum import Enum
 from typing import Literal
 
-from claudeflow.domain.money import usd
+from claudeflow.domain.money import NANO, dollars
 from claudeflow.policy.money.scopes import Budget, CallScope
 
 
@@ -106,21 +107,21 @@ def refusal_of(account: Account, bound_nanousd: int) -> MustWait | None:
     if bound_nanousd + account.reserved <= account.left:
         return None
     if account.left <= 0 < bound_nanousd:
-        return MustWait(account.budget, Shortage.SPENT, _spent_words(account), account.ends_ms)
+        return MustWait(account.budget, Shortage.SPENT, _spent_words(account, bound_nanousd), account.ends_ms)
     if bound_nanousd > account.left:
-        why = f"{_spent_words(account)} (this call may cost {_money(bound_nanousd)})"
+        why = f"{_spent_words(account, bound_nanousd)} (this call may cost {dollars(bound_nanousd)})"
         return MustWait(account.budget, Shortage.TOO_DEAR, why, account.ends_ms)
     return MustWait(account.budget, Shortage.IN_FLIGHT, _in_flight_words(account, bound_nanousd), None)
 
 
-def _spent_words(account: Account) -> str:
+def _spent_words(account: Account, bound_nanousd: int) -> str:
     budget = account.budget
     spent = account.settled + account.unknown
-    unknown = f", {_money(account.unknown)} of it at most" if account.unknown else ""
-    until = datetime.fromtimestamp(account.ends_ms / 1000, UTC)
+    unknown = f", {dollars(account.unknown)} of it at most" if account.unknown else ""
     return (
-        f"budget {budget.name}: {_money(spent)} of {_money(budget.limit_nanousd)} spent{unknown} until "
-        f"{until.day} {until:%B}; raise it with `claudeflow budget set {budget.name} {_more_than(budget)}`"
+        f"budget {budget.name}: {dollars(spent)} of {dollars(budget.limit_nanousd)} spent{unknown} until "
+        f"{_end_words(account)}; raise it with "
+        f"`claudeflow budget set {budget.name} {_enough_usd(account, bound_nanousd)}`"
     )
 
 
@@ -128,17 +129,21 @@ def _in_flight_words(account: Account, bound_nanousd: int) -> str:
     budget = account.budget
     calls = f"{account.in_flight:,} call{'s' if account.in_flight != 1 else ''} under way"
     return (
-        f"budget {budget.name}: {_money(account.left)} of {_money(budget.limit_nanousd)} left, of which "
-        f"{calls} may need {_money(account.reserved)}; this one may cost {_money(bound_nanousd)} and goes "
+        f"budget {budget.name}: {dollars(account.left)} of {dollars(budget.limit_nanousd)} left, of which "
+        f"{calls} may need {dollars(account.reserved)}; this one may cost {dollars(bound_nanousd)} and goes "
         "when they have settled"
     )
 
 
-def _money(nanousd: int) -> str:
-    """Dollars and cents; finer where there are next to none."""
-    return usd(nanousd, 2 if abs(nanousd) >= 100_000_000 else 6)
+def _end_words(account: Account) -> str:
+    """When the period ends, for people: a day ends at midnight UTC, a month with its last day."""
+    until = datetime.fromtimestamp(account.ends_ms / 1000, UTC)
+    return f"{until.day} {until:%B}" + (" 00:00 UTC" if account.budget.period == "day" else "")
 
 
-def _more_than(budget: Budget) -> str:
-    """A fifth more, in dollars, as one would type it."""
-    return f"{float(f'{budget.limit_nanousd * 1.2 / 1e9:.3g}'):.12g}"
+def _enough_usd(account: Account, bound_nanousd: int) -> str:
+    """A limit with room for the call, a fifth more at least: in dollars, rounded up, as one would type it."""
+    needed = account.settled + account.unknown + account.reserved + bound_nanousd
+    enough = Decimal(max(account.budget.limit_nanousd * 6 // 5, needed)) / NANO
+    rounded = enough.quantize(Decimal(1).scaleb(enough.adjusted() - 2), ROUND_UP)
+    return f"{rounded.normalize():f}"

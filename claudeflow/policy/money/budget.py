@@ -140,9 +140,11 @@ class BudgetBook:
         ]
 
     def _account(self, budget: Budget, now_ms: int) -> Account:
+        """The account that counts at this moment, under the limit of this moment."""
+        present = budget.at(now_ms)
         account = self._accounts.get(budget.name)
-        if account is None or not account.is_in(now_ms):
-            account = self._accounts[budget.name] = self._added_up(budget, now_ms)
+        if account is None or not account.is_in(now_ms) or account.budget is not present:
+            account = self._accounts[budget.name] = self._added_up(present, now_ms)
         return account
 
     def _added_up(self, budget: Budget, now_ms: int) -> Account:
@@ -164,15 +166,15 @@ def _outlasts(one: MustWait, other: MustWait) -> bool:
 
 def _status(account: Account) -> BudgetStatus:
     return BudgetStatus(
-        account.budget,
-        account.settled,
-        account.unknown,
-        account.reserved,
-        account.expected,
-        account.in_flight,
-        account.begins_ms,
-        account.ends_ms,
-        account.state,
-        None if account.refusal is None else account.refusal.why,
-        account.refused_ms,
+        budget=account.budget,
+        spent_nanousd=account.settled,
+        unknown_nanousd=account.unknown,
+        reserved_nanousd=account.reserved,
+        expected_nanousd=account.expected,
+        in_flight=account.in_flight,
+        begins_ms=account.begins_ms,
+        resets_ms=account.ends_ms,
+        state=account.state,
+        why=None if account.refusal is None else account.refusal.why,
+        since_ms=account.refused_ms,
     )

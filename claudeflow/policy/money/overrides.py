@@ -26,9 +26,16 @@ class Overrides:
             for_good = [one for one in self._sets.get(change.budget, []) if change.until_ms is not None]
             self._sets[change.budget] = [*for_good, change]
 
-    def any_until(self) -> bool:
-        """Whether any limit was set that ends by itself."""
-        return any(change.until_ms is not None for sets in self._sets.values() for change in sets)
+    def any_until(self, now_ms: int) -> bool:
+        """Whether any limit is yet to end by itself."""
+        return any((change.until_ms or 0) > now_ms for sets in self._sets.values() for change in sets)
+
+    def outdated(self, budget: str, configured_nanousd: int) -> bool:
+        """Whether a limit was set, and the configuration has named another one since."""
+        return any(
+            change.configured_nanousd not in (configured_nanousd, change.limit_nanousd)
+            for change in self._sets.get(budget, [])
+        )
 
     def of(self, budget: str, configured_nanousd: int, now_ms: int) -> BudgetChange | None:
         """The limit that was set and is in force; None: that of the configuration is."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
-from claudeflow.policy.money.pricing import ModelInfo, PriceTable, UnknownModel
+from claudeflow.policy.money.pricing import ModelInfo, PriceTable, UnknownModel, price_in_force
 
 NEAR = timedelta(days=30)
 OWN_FILE = "the file of `[prices] file`"
@@ -28,10 +28,16 @@ def check_prices(
     shipped: PriceTable,
     own_ids: Sequence[str],
     used: Mapping[str, Sequence[str]],
+    fast: Mapping[str, Sequence[str]],
+    *,
     now_ms: int,
 ) -> list[Finding]:
-    """Everything that is to be said. `used` says where each model is in use, `own_ids` are of the user."""
+    """Everything that is to be said. `own_ids` are of the user.
+
+    `used` says where each model is in use, and `fast` where it is in fast mode.
+    """
     found = [finding for model in sorted(used) for finding in _of_used(table, model, used[model], now_ms)]
+    found += [finding for model in sorted(fast) for finding in _of_fast(table, model, fast[model], now_ms)]
     found += [finding for name in own_ids for finding in _of_own(table.find(name), shipped.models.get(name))]
     return found
 
@@ -50,6 +56,13 @@ def _of_used(table: PriceTable, model: str, places: Sequence[str], now_ms: int) 
     if first_ms > now_ms:
         text = f"its first price counts from {_day(first_ms)} on, and is used until then; {where}"
         yield Finding("warning", model, text)
+
+
+def _of_fast(table: PriceTable, model: str, places: Sequence[str], now_ms: int) -> Iterator[Finding]:
+    known = table.names.get(model)
+    if known is not None and price_in_force(known, now_ms).fast is None:
+        text = f"has no price in fast mode; in use: {', '.join(places)}"
+        yield Finding("error", model, text, f"add fast_input and fast_output to its row in {OWN_FILE}")
 
 
 def _retirement(model: str, info: ModelInfo, where: str, today: date) -> Iterator[Finding]:

@@ -13,9 +13,12 @@ from claudeflow.policy.money.pricing import ModelInfo, Price, PriceTable, Rates
 _TOKEN_PRICES = ("input", "write_5m", "write_1h", "read", "output")
 
 
-def read_price_list(data: Mapping[str, Any]) -> PriceTable:
-    """The table that a parsed `prices.toml` describes. Raises ValueError naming every mistake."""
-    reader = _Reader()
+def read_price_list(data: Mapping[str, Any], shipped: int = 0) -> PriceTable:
+    """The table that a parsed `prices.toml` describes. Raises ValueError naming every mistake.
+
+    Before the rows of a user's file stand `shipped` others: mistakes are counted in his own.
+    """
+    reader = _Reader(shipped)
     table = PriceTable(reader.models(data))
     if reader.mistakes:
         raise ValueError("\n".join(reader.mistakes))
@@ -25,8 +28,9 @@ def read_price_list(data: Mapping[str, Any]) -> PriceTable:
 class _Reader:
     """Reads the rows of a price list and collects every mistake by its place."""
 
-    def __init__(self) -> None:
+    def __init__(self, shipped: int) -> None:
         self.mistakes: list[str] = []
+        self._shipped = shipped
         self._seen: set[str] = set()
 
     def models(self, data: Mapping[str, Any]) -> list[ModelInfo]:
@@ -34,7 +38,7 @@ class _Reader:
         if not isinstance(rows, list) or not rows:
             self.mistakes.append("model: at least one [[model]] is needed")
             return []
-        return [self._model(row, f"model[{number}]") for number, row in enumerate(rows)]
+        return [self._model(row, f"model[{number}]") for number, row in enumerate(rows, -self._shipped)]
 
     def _model(self, row: Any, place: str) -> ModelInfo:
         row = self._table(row, place, {field.name for field in fields(ModelInfo)} - {"prices"} | {"price"})

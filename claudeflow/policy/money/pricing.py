@@ -90,22 +90,24 @@ def price_in_force(model: ModelInfo, at_ms: int) -> Price:
 
 
 class PriceTable:
-    """All known models and what they cost."""
+    """All known models and what they cost: `models` by id, `names` by id and by dated alias."""
 
     def __init__(self, models: Iterable[ModelInfo]) -> None:
         self.models: Mapping[str, ModelInfo] = {model.id: model for model in models}
-        self._by_name = {name: model for model in self.models.values() for name in (model.id, *model.aliases)}
+        self.names: Mapping[str, ModelInfo] = {
+            name: model for model in self.models.values() for name in (model.id, *model.aliases)
+        }
 
     def find(self, model: str) -> ModelInfo:
         """The model with this id or dated alias. Raises UnknownModel."""
         try:
-            return self._by_name[model]
+            return self.names[model]
         except KeyError:
             raise UnknownModel(f"no price is known for {model}: add it to the price list") from None
 
     def pool_of(self, model: str) -> str:
         """The rate-limit pool of a model; one that nobody knows is a pool of its own."""
-        known = self._by_name.get(model)
+        known = self.names.get(model)
         return known.pool if known else model
 
     def price_at(self, model: str, at_ms: int) -> Price:

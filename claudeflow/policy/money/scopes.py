@@ -49,19 +49,31 @@ class BudgetScope:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit as it is in force. One that is not `hard` only counts."""
+    """A limit as it is in force. One that is not `hard` only counts. `lapse` ends one set for a time."""
 
     name: str
     scope: BudgetScope
     period: Period
     limit_nanousd: int
     hard: bool = True
+    lapse: Lapse | None = None
 
     @classmethod
     def of(cls, name: str, settings: BudgetSettings) -> Budget:
         """The budget that a table of the configuration describes. Raises ValueError."""
         scope = BudgetScope.parse(settings.scope)
         return cls(name, scope, settings.period, settings.limit_nanousd, settings.hard)
+
+    def at(self, now_ms: int) -> Budget:
+        """The budget that it is at a moment (epoch ms): its limit may have lapsed."""
+        return self if self.lapse is None or now_ms < self.lapse.at_ms else self.lapse.then.at(now_ms)
+
+
+class Lapse(NamedTuple):
+    """From `at_ms` on (epoch ms) the budget is `then`."""
+
+    at_ms: int
+    then: Budget
 
 
 def period_of(period: Period, at_ms: int) -> tuple[int, int]:

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from annotated_types import Gt
+from annotated_types import Gt, Predicate
 
 from claudeflow.domain.money import NANO
 
+MOST_USD = 1_000_000_000
+"""More than any budget: sums of nano-dollars stay whole 64-bit numbers."""
+
 Action = Literal["notify", "slow", "fallback", "hold_lane", "hold_all"]
+
+
+def nanousd_of(limit_usd: float) -> int:
+    """A limit in nano-dollars."""
+    return round(Decimal(str(limit_usd)) * NANO)
+
+
+def is_limit(limit_usd: float) -> bool:
+    """Whether a budget may have this limit: a nano-dollar at least."""
+    return 0 < limit_usd <= MOST_USD and nanousd_of(limit_usd) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class BudgetSettings:
     exceeded: a call goes only if the most that it can cost still fits. `thresholds` act before that.
     """
 
-    limit_usd: Annotated[float, Gt(0)]
+    limit_usd: Annotated[float, Predicate(is_limit)]
     scope: str = "all"
     period: Literal["month", "day"] = "month"
     hard: bool = True
@@ -46,4 +60,4 @@ class BudgetSettings:
     @property
     def limit_nanousd(self) -> int:
         """The limit in nano-dollars."""
-        return round(self.limit_usd * NANO)
+        return nanousd_of(self.limit_usd)

@@ -7,6 +7,7 @@ released stays released until the end of the period, or until the limit is set a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ class Reading:
     """
 
     budget: str
+    scope: str
     limit_nanousd: int
     spent_nanousd: int
     forecast_nanousd: int | None
@@ -91,6 +93,15 @@ class ThresholdBook:
             standing = self._standing.pop(key)
             turns += [Turn(None, None, standing, NOT_CONFIGURED)] if standing.in_force else []
         return turns
+
+    def next_amount(self, reading: Reading) -> int | None:
+        """What a budget has to spend until the next of its thresholds is reached; None when none is left."""
+        amounts = [
+            math.ceil(threshold.at * reading.limit_nanousd)
+            for threshold in reading.thresholds
+            if not threshold.forecast and self.standing(reading.budget, threshold) is None
+        ]
+        return min(amounts, default=None)
 
     def in_force(self, now_ms: int) -> list[Standing]:
         """What acts now: reached, and not released."""

@@ -31,6 +31,10 @@ LONGEST_CALL_MS = 86_400_000
 """No call is under way for longer: a price that begins later does not matter to it."""
 
 
+DEAREST_CALL_NANOUSD = 10**15
+"""A million dollars: more than any call that the API takes; thousands of them sum up to 64-bit numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a call asks for at most. `terms` are bits of `Terms`; `writes` what cache markers may be added.
@@ -52,13 +56,18 @@ def upper_bound(prices: PriceTable, model: str, asked: Asked, at_ms: int) -> int
     """
     info = prices.find(model)
     rows = _rows(info, prices.price_at(model, at_ms), asked, at_ms)
+    context_tokens = info.context_tokens
+    if asked.terms & Terms.OTHER_MODELS:
+        rows += [row for other in prices.models.values() for row in _all_rows(other)]
+        context_tokens = max(other.context_tokens for other in prices.models.values())
     dearest_input = max(rate for row in rows for rate in _input_rates(row, asked))
     dearest_output = max(row.output for row in rows)
-    rounds = SERVER_ROUNDS if asked.terms & Terms.SERVER_TOOLS else 1
-    input_tokens = min(asked.input_tokens, info.context_tokens)
+    rounds = _rounds(asked)
+    input_tokens = min(asked.input_tokens, context_tokens)
     picousd = rounds * (input_tokens * dearest_input + asked.max_tokens * dearest_output)
     tenths = 10 if asked.terms & Terms.ANYWHERE else 11
-    return -(-picousd * tenths // (10 * PICO_PER_NANO)) + asked.web_searches * WEB_SEARCH_NANOUSD
+    nanousd = -(-picousd * tenths // (10 * PICO_PER_NANO)) + asked.web_searches * WEB_SEARCH_NANOUSD
+    return min(nanousd, DEAREST_CALL_NANOUSD)
 
 
 def _rows(info: ModelInfo, now: Price, asked: Asked, at_ms: int) -> list[Rates]:
@@ -76,9 +85,20 @@ def _rows(info: ModelInfo, now: Price, asked: Asked, at_ms: int) -> list[Rates]:
     return found
 
 
+def _all_rows(info: ModelInfo) -> list[Rates]:
+    """The rates that a model may be asked at by another one's call."""
+    return [row for price in info.prices for row in (price.standard, price.above) if row is not None]
+
+
 def _may_be_above(price: Price, asked: Asked) -> bool:
-    rounds = SERVER_ROUNDS if asked.terms & Terms.SERVER_TOOLS else 1
-    return rounds * asked.input_tokens > price.above_tokens
+    return _rounds(asked) * asked.input_tokens > price.above_tokens
+
+
+def _rounds(asked: Asked) -> int:
+    """How often the call may sample; another model is asked between two rounds at most."""
+    if not asked.terms & Terms.SERVER_TOOLS:
+        return 1
+    return 2 * SERVER_ROUNDS if asked.terms & Terms.OTHER_MODELS else SERVER_ROUNDS
 
 
 def _input_rates(rates: Rates, asked: Asked) -> list[int]:

@@ -24,7 +24,7 @@ def scope_of(cause: HoldCause, model: str) -> Scope:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What the end of a call did to the holds: some began, some stay with a later probe, some ended."""
+    """What happened to holds: some began, some stay with a later probe or another reason, some ended."""
 
     begun: tuple[Hold, ...] = ()
     kept: tuple[Hold, ...] = ()
@@ -74,12 +74,22 @@ class HoldBook:
         return tuple(hold for hold in found if hold is not None)
 
     def keep_of_budgets(self, holds: Iterable[Hold]) -> Change:
-        """Exactly these are the holds of budgets from now on; those that last keep their beginning."""
+        """Exactly these are the holds of budgets from now on.
+
+        One that lasts keeps its beginning; one that is put again for another period is a new one.
+        """
         before = {(hold.scope, hold.set_by): hold for hold in self._budgets}
-        wanted = {(hold.scope, hold.set_by): hold for hold in holds}
-        self._budgets = tuple(before.get(key, hold) for key, hold in wanted.items())
-        begun = tuple(hold for key, hold in wanted.items() if key not in before)
-        return Change(begun=begun, ended=tuple(hold for key, hold in before.items() if key not in wanted))
+        wanted = {
+            (hold.scope, hold.set_by): _lasting(before.get((hold.scope, hold.set_by)), hold) for hold in holds
+        }
+        self._budgets = tuple(wanted.values())
+        return Change(
+            begun=tuple(hold for key, hold in wanted.items() if not _lasts(before.get(key), hold)),
+            kept=tuple(
+                hold for key, hold in wanted.items() if _lasts(before.get(key), hold) and hold != before[key]
+            ),
+            ended=tuple(hold for key, hold in before.items() if not _lasts(hold, wanted.get(key))),
+        )
 
     def covering(self, candidate: Candidate, pool: str, now_ms: int) -> tuple[Hold, ...]:
         """The holds that a job is under."""
@@ -232,3 +242,13 @@ def scopes_of(candidate: Candidate, pool: str) -> Iterator[Scope]:
 
 def _is_over(hold: Hold, now_ms: int) -> bool:
     return hold.until_ms is not None and hold.until_ms <= now_ms
+
+
+def _lasts(before: Hold | None, now: Hold | None) -> bool:
+    """Whether both are the same hold of a budget, in the same period."""
+    return before is not None and now is not None and before.until_ms == now.until_ms
+
+
+def _lasting(before: Hold | None, now: Hold) -> Hold:
+    """A budget's hold as it is now, with its beginning."""
+    return now if before is None or not _lasts(before, now) else replace(now, since_ms=before.since_ms)

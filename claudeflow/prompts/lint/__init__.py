@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from claudeflow.prompts.lint.bodies import is_body, lint_body, lint_template
-from claudeflow.prompts.lint.decisions import team_settings
-from claudeflow.prompts.lint.folders import is_prompt, lint_prompt, lint_prompts
+from claudeflow.prompts.lint.decisions import LINT_FILE, team_settings
+from claudeflow.prompts.lint.folders import is_prompt, lint_prompt, lint_prompts, unread_files
 from claudeflow.prompts.lint.json_text import lint_json
-from claudeflow.prompts.lint.rules import RULES, Finding
+from claudeflow.prompts.lint.rules import RULES, Finding, of_prompt
 from claudeflow.prompts.lint.text import LintSettings, lint_text
 
 __all__ = [
+    "LINT_FILE",
     "RULES",
     "Finding",
     "LintSettings",
@@ -21,5 +22,7 @@ __all__ = [
     "lint_prompts",
     "lint_template",
     "lint_text",
+    "of_prompt",
     "team_settings",
+    "unread_files",
 ]

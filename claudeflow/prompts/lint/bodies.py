@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from claudeflow.domain.prompt import PromptTemplate
+from claudeflow.policy.caching.places import Block, blocks_of
 from claudeflow.prompts.lint.json_text import dumped, lint_json
-from claudeflow.prompts.lint.rules import Finding
+from claudeflow.prompts.lint.rules import Finding, of_prompt
 from claudeflow.prompts.lint.text import LintSettings, lint_text
 
 
 def lint_body(
     body: Mapping[str, Any], file: str = "body", settings: LintSettings | None = None
 ) -> list[Finding]:
-    """The leaks in what should be cached of a body: tools, answer schema and system.
+    """The leaks in what should be cached of a body: tools, answer schema, and what `stable_blocks` gives.
 
-    `system` counts up to its last `cache_control`, or as a whole when there is none in it. Lines and
-    columns are those within the part that the finding names, such as `body: system[0]`.
+    Lines and columns are those within the part that the finding names, such as `body: system[0]`.
     """
     found: list[Finding] = []
     if tools := body.get("tools"):
@@ -37,7 +37,7 @@ def lint_template(template: PromptTemplate, settings: LintSettings | None = None
         found += lint_json(dumped(template.tools), f"{name}/tools.json", settings)
     if template.schema is not None:
         found += lint_json(dumped(template.schema), f"{name}/schema.json", settings)
-    return found
+    return [of_prompt(one) for one in found]
 
 
 def is_body(value: Any) -> bool:
@@ -46,14 +46,49 @@ def is_body(value: Any) -> bool:
 
 
 def stable_texts(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The texts of `system` that should be cached, each with its name."""
-    system = body.get("system")
-    if isinstance(system, str):
-        return [("system", system)]
-    blocks = [block for block in system or [] if isinstance(block, Mapping)]
-    marked = [number for number, block in enumerate(blocks) if "cache_control" in block]
-    stable = blocks[: marked[-1] + 1] if marked else blocks
-    return [(f"system[{number}]", str(block.get("text", ""))) for number, block in enumerate(stable)]
+    """The texts of system and messages that should be cached, each with its name."""
+    found = [(name_of(body, block), block.content.get("text")) for block in stable_blocks(body)]
+    return [(name, text) for name, text in found if isinstance(text, str)]
+
+
+def stable_blocks(body: Mapping[str, Any]) -> list[Block]:
+    """The blocks of system and messages that should be cached: all up to the caller's last `cache_control`.
+
+    Without any it is system as a whole. A conversation that is marked at its very end grows from call to
+    call: then only what is marked before its first answer counts.
+    """
+    given = body.get("messages")
+    messages = given if isinstance(given, list) else []
+    read = {"system": body.get("system"), "messages": messages}
+    blocks = [block for block in blocks_of(read) if isinstance(block.content, Mapping)]
+    answered = _first_answer(messages)
+    grows = bool(blocks) and answered < blocks[-1].message and _is_marked(blocks[-1])
+    marked = [
+        number
+        for number, block in enumerate(blocks)
+        if _is_marked(block) and not (grows and block.message >= answered)
+    ]
+    return blocks[: marked[-1] + 1] if marked else [block for block in blocks if block.message < 0]
+
+
+def name_of(body: Mapping[str, Any], block: Block) -> str:
+    """Where a block of system or messages stands, such as `messages[0].content[1]`."""
+    if block.message < 0:
+        return "system" if isinstance(body["system"], str) else f"system[{block.index}]"
+    name = f"messages[{block.message}].content"
+    return name if isinstance(body["messages"][block.message]["content"], str) else f"{name}[{block.index}]"
+
+
+def _first_answer(messages: Sequence[Any]) -> int:
+    """The number of the first message of the assistant; that after the last when there is none."""
+    roles = [message.get("role") if isinstance(message, Mapping) else None for message in messages]
+    return roles.index("assistant") if "assistant" in roles else len(roles)
+
+
+def _is_marked(block: Block) -> bool:
+    inner = block.content.get("content")
+    parts = [block.content, *(inner if isinstance(inner, list) else ())]
+    return any(isinstance(part, Mapping) and part.get("cache_control") is not None for part in parts)
 
 
 def answer_schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:

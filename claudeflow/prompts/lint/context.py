@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from claudeflow.prompts.lint.places import is_address
 
@@ -61,6 +62,12 @@ class Context:
     fence: str | None = None
 
 
+@lru_cache(maxsize=256)
+def _context(is_reference: bool, fence: str | None) -> Context:
+    """Equal lines share one: a text may have a million."""
+    return Context(is_reference, fence)
+
+
 def contexts(lines: Sequence[str]) -> list[Context]:
     """The context of each line of a text."""
     fences = _fences(lines)
@@ -68,9 +75,9 @@ def contexts(lines: Sequence[str]) -> list[Context]:
     items = _address_items(lines)
     statements = _statements(lines)
     return [
-        Context(
-            _INCIDENT.search(line) is None
-            and (fence is not None or number in rows or number in items or number in statements),
+        _context(
+            (fence is not None or number in rows or number in items or number in statements)
+            and _INCIDENT.search(line) is None,
             fence,
         )
         for number, (line, fence) in enumerate(zip(lines, fences, strict=True))

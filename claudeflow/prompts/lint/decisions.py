@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from claudeflow.domain.errors import PromptError
+from claudeflow.prompts.files import read_text
 from claudeflow.prompts.lint.patterns import Patterns
 from claudeflow.prompts.lint.rules import RULES
 from claudeflow.prompts.lint.text import LintSettings
@@ -23,13 +24,15 @@ def team_settings(root: Path) -> LintSettings:
     """What `lint.toml` in the prompts folder says; the defaults without it. Raises PromptError."""
     path = root / LINT_FILE
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except FileNotFoundError:
         return LintSettings()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise PromptError(f"{path}: not valid TOML: {error}") from error
-    except OSError as error:
-        raise PromptError(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise PromptError(f"{path}: is nested too deeply; write it flat") from error
+    except PromptError as error:
+        raise PromptError(f"{path}: {error}") from error
     patterns = table.get("patterns", {})
     own = patterns if isinstance(patterns, dict) else {}
     mistakes = decision_mistakes(table, (*RULES, *own), _KEYS)

@@ -6,9 +6,11 @@ import tomllib
 from pathlib import Path
 
 from claudeflow.domain.errors import PromptError
-from claudeflow.prompts.lint.decisions import team_settings, with_decisions
+from claudeflow.prompts.files import is_passed_over, read_text
+from claudeflow.prompts.json_files import read_json
+from claudeflow.prompts.lint.decisions import decision_mistakes, team_settings, with_decisions
 from claudeflow.prompts.lint.json_text import lint_json
-from claudeflow.prompts.lint.rules import Finding
+from claudeflow.prompts.lint.rules import Finding, of_prompt
 from claudeflow.prompts.lint.text import LintSettings, lint_text
 
 _LOOKS = {"system.md": lint_text, "tools.json": lint_json, "schema.json": lint_json}
@@ -35,21 +37,36 @@ def lint_prompt(folder: Path, settings: LintSettings | None = None) -> list[Find
     for name, look in _LOOKS.items():
         path = folder / name
         try:
-            text = path.read_bytes().decode()
-        except (OSError, UnicodeDecodeError):
+            text = read_text(path)
+        except (OSError, PromptError):
             continue
         found += look(text, str(path), settings)
-    return found
+    return [of_prompt(one) for one in found]
+
+
+def unread_files(folder: Path) -> list[str]:
+    """Which files of one prompt's stable part cannot be looked at, each with its path and why."""
+    wrong = []
+    for name, look in _LOOKS.items():
+        try:
+            text = read_text(folder / name)
+            if look is lint_json:
+                read_json(text)
+        except FileNotFoundError:
+            continue
+        except PromptError as problem:
+            wrong.append(f"{folder / name}: {problem}")
+    return wrong
 
 
 def is_prompt(path: Path) -> bool:
     """Whether the path is a prompt's folder."""
-    return path.is_dir() and not path.name.startswith(".") and any((path / name).is_file() for name in _LOOKS)
+    return path.is_dir() and not is_passed_over(path.name) and any((path / name).exists() for name in _LOOKS)
 
 
 def _own_table(folder: Path) -> dict[str, list[str]]:
     try:
-        table = tomllib.loads((folder / "prompt.toml").read_text(encoding="utf-8")).get("lint", {})
-    except (OSError, ValueError):
+        table = tomllib.loads(read_text(folder / "prompt.toml")).get("lint", {})
+    except (OSError, PromptError, RecursionError, ValueError):
         return {}
-    return table if isinstance(table, dict) else {}
+    return table if isinstance(table, dict) and not decision_mistakes(table) else {}

@@ -14,6 +14,7 @@ _SERVICE_DESK = re.compile(
     r"(?<![\w-])(?:INC|CHG|RITM|REQ|S?CTASK|TASK|PRB|CRQ|TKT|WO|SR|CS|IM|CASE|TICKET)[-_ #]?\d{4,12}(?![\w-])"
 )
 _TRACKER = re.compile(r"(?<![\w./-])(?P<project>[A-Z][A-Z0-9]{1,9})-(?P<number>\d{1,7})(?![\w-]|\.\d)")
+_TRACKER_IN_URL = re.compile(r"(?<=/)(?P<project>[A-Z][A-Z0-9]{1,9})-(?P<number>\d{1,7})(?![\w-]|\.\d)")
 _NUMBER = re.compile(r"(?<![\w&/#])#(?P<number>\d{3,10})\b(?!;)")
 _SAID = re.compile(
     r"(?i)\b(?:(?:ticket|incident|case|alert)(?:\s*[:#=]|\s)"
@@ -47,6 +48,11 @@ _SESSION = re.compile(
     r"[ _-]?(?:id|token|key)\b"
     r"\s*(?:is|:|=)?\s*[\"'`]?(?P<id>(?=[\w./+-]*\d)[\w./+-]{6,})"
 )
+_TRACE_PARENT = re.compile(r"(?<![\w-])[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?![\w-])")
+_CLOUD_RESOURCE = re.compile(
+    r"(?<![\w-])(?:i|vol|snap|ami|eni|eipalloc|sg|subnet|vpc|vpce|rtb|igw|nat|lt|tgw|pcx)"
+    r"-(?=[a-f]*\d)(?:[0-9a-f]{17}|[0-9a-f]{8})(?![\w-])"
+)
 _BASE64 = re.compile(
     r"(?<![\w/+=.-])(?=(?:[A-Za-z+/_-]*\d){3})(?=[^\s]*[a-z])(?=[^\s]*[A-Z])[A-Za-z0-9+/_-]{24,}={0,2}(?![\w/+.-])"
 )
@@ -69,17 +75,29 @@ def _tickets(line: str) -> Iterator[Hit]:
         project = found["project"].rstrip("0123456789")
         if project not in _STANDARDS and (said or len(found["number"]) >= 3):
             yield Hit("ticket", *found.span())
+    urls = _urls(line)
+    for found in _TRACKER_IN_URL.finditer(line):
+        if _is_within(found, urls) and found["project"].rstrip("0123456789") not in _STANDARDS:
+            yield Hit("ticket", *found.span())
     for found in _NUMBER.finditer(line):
         if not (len(found["number"]) == 6 and _COLOUR.search(line)):
             yield Hit("ticket", *found.span())
 
 
 def _tokens(line: str) -> Iterator[Hit]:
-    for pattern in (_HEX, _JWT, _PREFIXED):
+    for pattern in (_HEX, _JWT, _PREFIXED, _TRACE_PARENT, _CLOUD_RESOURCE):
         yield from (Hit("token", *found.span()) for found in pattern.finditer(line))
     for pattern in (_COMMIT, _SESSION):
         yield from (Hit("token", *found.span("id")) for found in pattern.finditer(line))
-    urls = [found.span() for found in _URL.finditer(line)]
+    urls = _urls(line)
     for found in _BASE64.finditer(line):
-        if not any(start <= found.start() < end for start, end in urls):
+        if not _is_within(found, urls):
             yield Hit("token", *found.span())
+
+
+def _urls(line: str) -> list[tuple[int, int]]:
+    return [found.span() for found in _URL.finditer(line)]
+
+
+def _is_within(found: re.Match[str], spans: list[tuple[int, int]]) -> bool:
+    return any(start <= found.start() < end for start, end in spans)

@@ -11,7 +11,7 @@ from typing import Any
 from claudeflow.prompts.lint.context import Context
 from claudeflow.prompts.lint.key_order import disorder
 from claudeflow.prompts.lint.rules import Finding, finding
-from claudeflow.prompts.lint.text import LintSettings, line_hits, order_findings, position
+from claudeflow.prompts.lint.text import LintSettings, Positions, line_hits, order_findings
 
 _STRING = re.compile(r'"(?P<text>(?:[^"\\\n]|\\.)*)"(?P<colon>\s*:)?')
 _DATA_KEYS = frozenset(
@@ -25,9 +25,15 @@ def lint_json(text: str, file: str, settings: LintSettings | None = None) -> lis
     settings = settings or LintSettings()
     try:
         orders = disorder(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return []
-    found = [*_strings(text, file, settings), *order_findings(text, file, orders, settings)]
+    except RecursionError:
+        orders = []
+    positions = Positions(text)
+    found = [
+        *_strings(text, positions, file, settings),
+        *order_findings(positions, file, orders, settings),
+    ]
     return sorted(found, key=lambda one: (one.line, one.column))
 
 
@@ -36,13 +42,13 @@ def dumped(value: Mapping[str, Any] | Sequence[Any]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _strings(text: str, file: str, settings: LintSettings) -> Iterator[Finding]:
+def _strings(text: str, positions: Positions, file: str, settings: LintSettings) -> Iterator[Finding]:
     key = ""
     for match in _STRING.finditer(text):
         if match["colon"]:
             key = match["text"]
             continue
         context = Context(is_reference=key in _DATA_KEYS)
-        line, column = position(text, match.start("text"))
+        line, column = positions.of(match.start("text"))
         for hit in line_hits(match["text"], context, settings, settings.ignore):
             yield replace(finding(file, line, match["text"], hit), column=column + hit.start)

@@ -65,10 +65,10 @@ def disorder_within(text: str) -> list[Disorder]:
             continue
         try:
             value, length = _DECODER.raw_decode(text[start : start + LONGEST_BLOCK])
+            objects += _objects(text, start, value)
         except (ValueError, RecursionError):
             continue
         end = start + length
-        objects += _objects(text, start, value)
     return [Disorder(one.at, one.keys) for one in _odd_ones(objects)]
 
 

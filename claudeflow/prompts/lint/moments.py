@@ -18,6 +18,8 @@ _WEEKDAY = r"(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs?)?|Fri|Sat(?:ur)?|Sun)(?:day)?
 _YEAR = r"(?:19|20)\d\d"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _MON = r"(?:0?[1-9]|1[0-2])"
+_TWO_DIGIT_DAY = r"(?:0[1-9]|[12]\d|3[01])"
+_TWO_DIGIT_MON = r"(?:0[1-9]|1[0-2])"
 _NTH = rf"{_DAY}(?:st|nd|rd|th)?"
 _ZONE = r"(?:\s?(?:Z\b|UTC|GMT|CES?T|[ECMP][SD]T|BST|[+-]\d\d:?\d\d))?"
 _CLOCK = rf"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?(?:\s?[ap]\.?m\.?(?!\w))?{_ZONE}"
@@ -40,6 +42,8 @@ _DATES = (
     rf"{_BEFORE_DAY}{_MON}/{_DAY}/(?P<y7>(?:{_YEAR}|[2-9]\d))",
     rf"{_DAY}-{_MON}-(?P<y8>{_YEAR})",
     rf"{_BEFORE_DAY}{_DAY}\.{_MON}\.(?=\s+(?:um|at)\b)",
+    rf"{_BEFORE_DAY}{_TWO_DIGIT_DAY}\.{_TWO_DIGIT_MON}\.[23]\d(?!\.\d)",
+    rf"{_WEEKDAY},?\s+(?:the\s+)?{_DAY}\.\s?{_MON}\.(?!\d)",
     _COMPACT,
 )
 _DATE = re.compile(
@@ -49,6 +53,9 @@ _DATE = re.compile(
 )
 _CLOCK_THEN_DATE = re.compile(
     rf"(?<![\w.:/-]){_CLOCK}(?:,|\s+on|\s+of)?\s+(?={_BEFORE_DAY}{_DAY}|{_MONTH}\s)"
+)
+_FILE_STAMP = re.compile(
+    rf"(?<!\d)20[2-9]\d-?{_TWO_DIGIT_MON}-?{_TWO_DIGIT_DAY}[_T-][0-2]\d[-_.:]?[0-5]\d(?:[-_.:]?[0-5]\d)?(?!\d)"
 )
 _STABLE_BEFORE = re.compile(
     r"(?:version|revision|edition|effective(?: from| since)?|in force(?: from| since)?|copyright|©|\(c\)"
@@ -94,6 +101,7 @@ def moments(line: str) -> Iterator[Hit]:
     """Every date, time of day, week number and epoch number of a line."""
     yield from _now(line)
     yield from _dates(line)
+    yield from (Hit("timestamp", *found.span()) for found in _FILE_STAMP.finditer(line))
     yield from _times(line)
     yield from (Hit("week", *found.span()) for found in _WEEK.finditer(line))
     for found in _EPOCH.finditer(line):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 MOST_SHOWN_CHARS = 60
@@ -21,7 +21,7 @@ class Place(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `why` and `move` are sentences for people."""
+    """One rule. `why` and `move` are sentences for people; `{file}` and `{how}` say where else it fits."""
 
     name: str
     what: str
@@ -63,7 +63,9 @@ _EACH_JOB = (
     "it differs from job to job, so the prefix differs too: every call pays for writing it, none reads it"
 )
 _EACH_MOMENT = "it changes with the clock: from then on every cached copy of the prefix is worthless"
-_TO_USER = "move it into user.md as a variable"
+_TO_USER = "move it into {file}{how}"
+_MESSAGE = {"file": "the message", "how": ""}
+_VARIABLES = {"file": "user.md", "how": " as a variable"}
 
 _RULES = (
     Rule("timestamp", "a point in time", _EACH_MOMENT, f"{_TO_USER}, or remove it"),
@@ -86,7 +88,7 @@ _RULES = (
         "a variable marker",
         "once it is filled in, the prefix is another one in each call; and here nothing fills it in: "
         "the stable part is sent as it stands",
-        "move the sentence with it into user.md",
+        "move the sentence with it into {file}",
         Place.ANYWHERE,
     ),
     Rule(
@@ -106,10 +108,20 @@ def own_rule(name: str) -> Rule:
 
 
 def finding(file: str, line: int, text: str, hit: Hit) -> Finding:
-    """The finding that a hit in a line of text is."""
-    rule = RULES.get(hit.rule) or own_rule(hit.rule)
+    """The finding that a hit in a line of text is. What leaked belongs into the message."""
+    rule = _rule(hit.rule)
     leaked = shortened(text[hit.start : hit.end])
-    return Finding(file, line, hit.start + 1, rule.name, leaked, rule.what, rule.why, rule.move)
+    move = rule.move.format(**_MESSAGE)
+    return Finding(file, line, hit.start + 1, rule.name, leaked, rule.what, rule.why, move)
+
+
+def of_prompt(found: Finding) -> Finding:
+    """The finding in a prompt's folder: what leaked belongs into its user.md."""
+    return replace(found, move=_rule(found.rule).move.format(**_VARIABLES))
+
+
+def _rule(name: str) -> Rule:
+    return RULES.get(name) or own_rule(name)
 
 
 def shortened(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -15,13 +16,17 @@ from claudeflow.prompts.lint.patterns import Patterns
 from claudeflow.prompts.lint.places import places
 from claudeflow.prompts.lint.rules import RULES, STABLE, Finding, Hit, Place, finding
 
-LONGEST_LINE = 20_000
-"""Longer lines are read up to here: data in one line."""
+LONGEST_PIECE = 20_000
+"""Longer lines, mostly data, are looked at in pieces of so many characters ..."""
+SHARED_CHARS = 1_000
+"""... of which two neighbours share so many: what stands in the middle of these is whole in both."""
 
 _LOOKS: tuple[Callable[[str], Iterator[Hit]], ...] = (moments, places, ids, markers)
 KEY_ORDER = "key-order"
+_NEW_LINE = re.compile(r"\n")
 _LINE_END = re.compile(r"\r?\n")
 _IGNORE = re.compile(r"(?:<!--|#|//)\s*lint:\s*ignore(?:\[(?P<rules>[\w, -]*)\])?\s*(?:-->)?\s*$")
+_NONE: frozenset[str] = frozenset()
 _RANK = {
     name: rank
     for rank, name in enumerate(("uuid", "now", "timestamp", "ticket", "token", "mac", "ip", "email"))
@@ -43,38 +48,68 @@ def lint_text(text: str, file: str = "text", settings: LintSettings | None = Non
     lines = _LINE_END.split(text)
     ignored = _ignored(lines)
     found: list[Finding] = []
+    known: dict[tuple[str, Context, frozenset[str]], list[Hit]] = {}
     for number, (line, context) in enumerate(zip(lines, contexts(lines), strict=True)):
-        skip = settings.ignore | ignored[number]
-        if "*" not in skip:
-            hits = line_hits(line, context, settings, skip)
-            found += [finding(file, number + 1, line, hit) for hit in hits]
+        if not line or line.isspace():
+            continue
+        skip = settings.ignore | ignored.get(number, _NONE)
+        if "*" in skip:
+            continue
+        if (same := (line, context, skip)) not in known:
+            known[same] = line_hits(line, context, settings, skip)
+        found += [finding(file, number + 1, line, hit) for hit in known[same]]
+    positions = Positions(text)
     orders = [
-        one for one in disorder_within(text) if not ignored[position(text, one.at)[0] - 1] & {"*", KEY_ORDER}
+        one
+        for one in disorder_within(text)
+        if not ignored.get(positions.of(one.at)[0] - 1, _NONE) & {"*", KEY_ORDER}
     ]
-    found += order_findings(text, file, orders, settings)
+    found += order_findings(positions, file, orders, settings)
     return sorted(found, key=lambda one: (one.line, one.column))
 
 
+class Positions:
+    """Where the characters of a text stand."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(match.end() for match in _NEW_LINE.finditer(text))]
+
+    def of(self, at: int) -> tuple[int, int]:
+        """Line and column of a character, both from 1."""
+        line = bisect_right(self._starts, at)
+        return line, at - self._starts[line - 1] + 1
+
+
 def order_findings(
-    text: str, file: str, orders: Iterable[Disorder], settings: LintSettings
+    positions: Positions, file: str, orders: Iterable[Disorder], settings: LintSettings
 ) -> Iterator[Finding]:
     """Objects with their keys in an order of chance, as findings."""
     if KEY_ORDER in settings.ignore:
         return
     for one in orders:
         keys = ", ".join(one.keys)
-        line, column = position(text, one.at)
+        line, column = positions.of(one.at)
         yield replace(finding(file, line, keys, Hit(KEY_ORDER, 0, len(keys))), column=column)
-
-
-def position(text: str, at: int) -> tuple[int, int]:
-    """Line and column of a character, both from 1."""
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
 def line_hits(line: str, context: Context, settings: LintSettings, skip: Collection[str] = ()) -> list[Hit]:
     """The leaks of one line, none over another, from left to right."""
-    line = line[:LONGEST_LINE]
+    if len(line) <= LONGEST_PIECE:
+        return _piece_hits(line, context, settings, skip)
+    found: list[Hit] = []
+    for start in range(0, len(line) - SHARED_CHARS, LONGEST_PIECE - SHARED_CHARS):
+        end = start + LONGEST_PIECE
+        own_start = start + SHARED_CHARS // 2 if start else 0
+        own_end = end - SHARED_CHARS // 2 if end < len(line) else len(line)
+        for hit in _piece_hits(line[start:end], context, settings, skip):
+            moved = replace(hit, start=hit.start + start, end=hit.end + start)
+            after = found[-1].end if found else 0
+            if max(own_start, after) <= moved.start < own_end:
+                found.append(moved)
+    return found
+
+
+def _piece_hits(line: str, context: Context, settings: LintSettings, skip: Collection[str]) -> list[Hit]:
     hits = [hit for look in _LOOKS for hit in look(line)]
     counted = [hit for hit in _apart(hits) if _counts(hit, context)]
     apart = _apart([*counted, *settings.patterns.hits(line)])
@@ -97,13 +132,14 @@ def _apart(hits: Iterable[Hit]) -> list[Hit]:
     return sorted(chosen, key=lambda hit: hit.start)
 
 
-def _ignored(lines: list[str]) -> list[frozenset[str]]:
-    """The rules that a comment switches off in each line: its own, or of a line that is only a comment."""
-    found: list[set[str]] = [set() for _ in range(len(lines) + 1)]
+def _ignored(lines: list[str]) -> dict[int, frozenset[str]]:
+    """The rules that a comment switches off, by line: its own, or that below a line of nothing else."""
+    found: dict[int, frozenset[str]] = {}
     for number, line in enumerate(lines):
         if (comment := _IGNORE.search(line)) is None:
             continue
         names = {name.strip() for name in (comment["rules"] or "*").split(",")}
         alone = not line[: comment.start()].strip()
-        found[number + 1 if alone else number] |= names
-    return [frozenset(names) for names in found[: len(lines)]]
+        place = number + 1 if alone else number
+        found[place] = found.get(place, _NONE) | names
+    return found

@@ -100,8 +100,9 @@ class Lab:
         self.uncached += price.of(Tokens(input=tokens.prompt)) + OUTPUT_TOKENS * price.output
         self.writes += tokens.write_5m + tokens.write_1h > 0
         self.reads += tokens.read > 0
+        least = model_of(candidate.model).cache_minimum_tokens
         usage = Usage(tokens.input, tokens.write_5m, tokens.write_1h, tokens.read, OUTPUT_TOKENS)
-        answer = Answered(usage, EPOCH_S + at_s, rates_of(candidate.model), f"msg_{candidate.id}")
+        answer = Answered(usage, EPOCH_S + at_s, rates_of(candidate.model), least)
         return book_answer(self.book, candidate, plan, answer)
 
     @property

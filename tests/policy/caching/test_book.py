@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from claudeflow.domain.job import Candidate
 from claudeflow.domain.usage import Usage
-from claudeflow.policy.caching.book import ENTRIES_KEPT, LEADER_PATIENCE_S, TOO_SMALL_KEPT, PrefixBook
+from claudeflow.policy.caching.book import ENTRIES_KEPT, GROUPS_KEPT, LEADER_PATIENCE_S, PrefixBook
 from claudeflow.policy.caching.booking import Answered, Miss, book_answer
-from claudeflow.policy.caching.entry import PrefixRow
+from claudeflow.policy.caching.entry import REFUSED_S, PrefixRow
 from claudeflow.policy.caching.plan import Mark, Plan, Turn
 from claudeflow.policy.caching.settings import CacheSettings
 from tests.policy.builders import a_candidate
 from tests.policy.caching.cachelab import OPUS, Lab, a_body, long_text, rates_of, text
 
 RATES = rates_of(OPUS)
+LEAST = 512
 NOW = 1_795_338_000.0
+A_WRITE = Plan(Turn.LEAD, (Mark("aaaa", "5m", writes=True),))
 SYSTEM = long_text("system", 1_000)
 
 
@@ -45,7 +47,8 @@ def answered(
 ) -> Miss | None:
     """Its response began, and ended with this usage."""
     book.began(number, OPUS, plan, sent_at)
-    found = Answered(Usage(input_tokens=50, **usage), sent_at, RATES, f"msg_{number}")
+    usage.setdefault("input_tokens", 50)
+    found = Answered(Usage(**usage), sent_at, RATES, LEAST)
     return book_answer(book, a_job(number, prefix), plan, found)
 
 
@@ -54,6 +57,13 @@ def a_warm_book(ttl: str = "5m") -> PrefixBook:
     usage: dict[str, Any] = {f"cache_write_{ttl}_tokens": 2_000}
     answered(book, begun(book), **usage)
     return book
+
+
+def asked_for_an_hour(book: PrefixBook) -> Plan:
+    """What a job does one hour on, when others have come every minute."""
+    for number in range(10, 69):
+        assert begun(book, number, NOW + 60 * (number - 9)) == Plan()
+    return decided(book, NOW + REFUSED_S)
 
 
 def only_row(book: PrefixBook, now: float = NOW) -> PrefixRow:
@@ -119,6 +129,15 @@ def test_company_in_the_queue_speaks_for_a_write_when_nothing_else_does() -> Non
     assert (alone.turn, in_company.turn) == (Turn.GO, Turn.LEAD)
 
 
+def test_what_the_next_job_reads_is_written_though_many_tries_have_failed() -> None:
+    lab = Lab()
+    for number in range(100):
+        lab.call(10.0 * number, a_body(long_text(f"once {number}", 1_200)))
+    job = a_candidate(999, prefix="ffff", model=OPUS, input_bytes=1_000_000, workflow="w")
+    assert lab.book.decide(job, RATES, NOW + 1_100).turn is Turn.GO
+    assert lab.book.decide(job, RATES, NOW + 1_100, company=True).turn is Turn.LEAD
+
+
 def test_switched_off_nobody_waits_and_nothing_is_noted() -> None:
     book = PrefixBook(CacheSettings(enabled=False))
     assert begun(book) == Plan()
@@ -138,9 +157,68 @@ def test_a_prefix_below_the_models_minimum_is_waited_for_once() -> None:
     book = PrefixBook()
     assert answered(book, begun(book)) is None
     assert decided(book) == Plan()
-    book._too_small |= {(OPUS, str(number)) for number in range(TOO_SMALL_KEPT)}
-    book.forget(NOW)
-    assert not book.is_too_small(OPUS, "aaaa")
+    row = only_row(book)
+    assert (row.ttl, row.why) == (None, "not cached: below the model's minimum of 512 tokens")
+    assert asked_for_an_hour(book).turn is Turn.LEAD
+
+
+def test_one_odd_answer_to_a_large_prompt_is_a_miss_and_the_next_call_leads() -> None:
+    book = PrefixBook()
+    answered(book, begun(book), input_tokens=10_000)
+    assert only_row(book).unexpected_misses == 1
+    plan = begun(book, 2)
+    assert plan.turn is Turn.LEAD
+    answered(book, plan, 2, cache_write_5m_tokens=9_000)
+    assert decided(book, NOW + 1).turn is Turn.GO
+
+
+def test_what_the_api_does_not_cache_three_times_in_a_row_is_left_alone_for_an_hour() -> None:
+    book = PrefixBook()
+    for number in range(3):
+        plan = begun(book, number)
+        assert plan.turn is Turn.LEAD
+        answered(book, plan, number, input_tokens=10_000)
+    begun(book, 4, NOW + 10)
+    assert decided(book, NOW + 10) == Plan()
+    row = only_row(book, NOW + 10)
+    assert (row.ttl, row.last_used_ms) == (None, (NOW + 10) * 1000)
+    assert "the API did not cache it" in row.why
+    successor = PrefixBook()
+    successor.recall(json.loads(json.dumps(book.memory())))
+    assert decided(successor, NOW + REFUSED_S - 1) == Plan()
+    assert asked_for_an_hour(successor).turn is Turn.LEAD
+
+
+def test_a_writer_that_is_cut_off_after_its_response_began_counts_as_a_write() -> None:
+    book = PrefixBook()
+    plan = begun(book)
+    book.began(1, OPUS, plan, NOW)
+    book.give_up(1, a_job(1), plan)
+    row = only_row(book)
+    assert (row.writes, row.reads) == (1, 0)
+    assert row.saved_nanousd == round(8_000 * 0.3 * -1_250)
+
+
+def test_a_writer_that_is_cut_off_before_its_response_began_has_written_nothing() -> None:
+    book = PrefixBook()
+    book.give_up(1, a_job(1), begun(book))
+    assert (only_row(book).writes, only_row(book).saved_nanousd) == (0, 0)
+
+
+def test_groups_and_balances_that_are_idle_are_forgotten_before_those_in_use() -> None:
+    book = PrefixBook()
+    begun(book, 0, prefix="busy")
+    for number in range(1, GROUPS_KEPT + 5):
+        job = a_job(number, f"{number:x}", workflow=f"w{number}")
+        book.start(job, Plan(), RATES, NOW)
+    begun(book, 9_000, NOW + 1, "busy2")
+    book.forget(NOW + 1)
+    memory = json.loads(json.dumps(book.memory()))
+    for kept in (memory["groups"], memory["balances"]):
+        names = [name for name, *_ in kept]
+        assert len(names) == GROUPS_KEPT
+        assert names[-1] == "triage"
+        assert "w1" not in names
 
 
 @pytest.mark.parametrize(("ttl", "lives_s"), [("5m", 300.0), ("1h", 3_600.0)])
@@ -164,6 +242,7 @@ def test_the_ttl_is_what_the_api_says_it_wrote() -> None:
 
 def test_a_miss_that_nobody_expected_is_told_and_the_prefix_counts_as_written_anew() -> None:
     book = a_warm_book()
+    book.recorded(OPUS, A_WRITE, "msg_1", instead_of=None)
     plan = begun(book, 2, NOW + 100)
     miss = answered(book, plan, 2, NOW + 100, cache_write_5m_tokens=2_000)
     assert miss == Miss(2_000, "msg_1")
@@ -174,9 +253,9 @@ def test_a_miss_that_nobody_expected_is_told_and_the_prefix_counts_as_written_an
 
 def test_a_miss_without_a_write_leaves_the_prefix_cold() -> None:
     book = a_warm_book()
-    assert answered(book, begun(book, 2), 2) == Miss(2_000, "msg_1")
+    assert answered(book, begun(book, 2), 2) == Miss(2_000, None)
     assert not book.is_warm(OPUS, "aaaa", NOW + 1)
-    assert not book.is_too_small(OPUS, "aaaa")
+    assert decided(book, NOW + 1).turn is Turn.LEAD
 
 
 def test_a_row_counts_what_was_written_read_and_saved() -> None:

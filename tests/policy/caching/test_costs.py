@@ -36,12 +36,22 @@ def fixed_cost(moments: list[float], texts: list[str], ttl: str) -> int:
     return lab.paid
 
 
+@pytest.mark.parametrize("calls", [60, 100])
 @pytest.mark.parametrize("gap_s", [0.0, 5.0, 299.0, 301.0, 3_599.0, 3_601.0])
-def test_prefixes_that_are_used_once_cost_at_most_one_percent_more(gap_s: float) -> None:
-    lab = played([gap_s * n for n in range(CALLS)], [long_text(f"once {n}", TOKENS) for n in range(CALLS)])
+def test_prefixes_that_are_used_once_cost_at_most_one_percent_more(gap_s: float, calls: int) -> None:
+    lab = played([gap_s * n for n in range(calls)], [long_text(f"once {n}", TOKENS) for n in range(calls)])
     assert lab.overhead <= 1.01
     assert lab.reads == 0
     assert lab.writes <= 4
+
+
+@pytest.mark.parametrize("calls", [60, 100])
+def test_documents_that_are_asked_about_once_cost_at_most_one_percent_more(calls: int) -> None:
+    lab = Lab()
+    for number in range(calls):
+        document = text(long_text(f"document {number}", 5_000))
+        lab.call(number * 5.0, a_body("Be short.", [document, text(f"Question {number}?")]))
+    assert lab.overhead <= 1.01
 
 
 def test_documents_that_change_each_time_do_not_keep_the_system_prompt_from_being_cached() -> None:

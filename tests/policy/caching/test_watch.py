@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claudeflow.policy.caching.share import WINDOW_CALLS, Reading, Share, version_of
+from claudeflow.policy.caching.share import WINDOW_CALLS, Cause, Reading, Share, version_of
 from claudeflow.policy.caching.watch import ENOUGH_CALLS, CacheWatch, Churn, Fall
 
 PROMPT, READ = 6_000, 5_000
@@ -25,11 +25,12 @@ def readings(
     from_ms: int = 0,
     every_ms: int = 1_000,
     workflow: str = "tickets",
+    write: int = 0,
 ) -> Iterator[Reading]:
     """Calls of one version, one after the other."""
     for index in range(number):
         at_ms = from_ms + index * every_ms
-        yield Reading(workflow, name, version, version, prompt, read, at_ms)
+        yield Reading(workflow, name, version, version, prompt, read, at_ms, write)
 
 
 def changed_prompt(after: Iterable[Reading]) -> list[Fall | Churn]:
@@ -128,7 +129,28 @@ def test_a_prompt_that_cannot_be_cached_any_more_is_a_fall() -> None:
     calls = [Reading("tickets", "triage", "v2", None, PROMPT, 0, at) for at in range(30)]
     [fall] = changed_prompt(calls)
     assert isinstance(fall, Fall)
-    assert fall.after == 0.0
+    assert (fall.after, fall.cause) == (0.0, Cause.NOTHING_CACHED)
+
+
+@pytest.mark.parametrize(
+    ("calls", "cause"),
+    [
+        ([*readings(40, "v2", read=0)], Cause.NOTHING_CACHED),
+        ([*readings(40, "v2", read=0, write=READ)], Cause.MISSES),
+        ([*readings(1, "v2", read=0, write=READ), *readings(40, "v2", read=0)], Cause.MISSES),
+        ([*readings(1, "v2", read=0, write=600), *readings(40, "v2", read=600)], Cause.SMALLER_PART),
+        ([*readings(40, "v2", read=600, write=READ)], Cause.MISSES),
+        (
+            [call for _ in range(40) for call in (*readings(1, "v2"), *readings(3, "v2", read=0))],
+            Cause.MISSES,
+        ),
+        ([*readings(40, "v2", prompt=4 * PROMPT)], Cause.LONGER_MESSAGES),
+    ],
+)
+def test_a_fall_names_what_the_counts_show_as_its_cause(calls: list[Reading], cause: Cause) -> None:
+    [fall] = changed_prompt(calls)
+    assert isinstance(fall, Fall)
+    assert fall.cause is cause
 
 
 def test_jobs_of_the_old_version_do_not_hide_a_fall() -> None:

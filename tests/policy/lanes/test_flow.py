@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claudeflow.domain.job import Candidate, JobId
-from claudeflow.policy.lanes.flow import LARGEST_WINDOW, REFILL_BELOW, WINDOW, Flow, FlowKey
+from claudeflow.policy.lanes.flow import LARGEST_WINDOW, MOST_ASIDE, REFILL_BELOW, WINDOW, Flow, FlowKey
 from claudeflow.policy.lanes.lines import rank
 from tests.policy.builders import a_candidate
 
@@ -31,7 +31,7 @@ class StoredFlow:
         self.due[candidate.id] = candidate
 
     def first_due(self) -> list[Candidate]:
-        return sorted(self.due.values(), key=rank)[:WINDOW]
+        return sorted(self.due.values(), key=rank)[: self.flow.rows_to_read]
 
     def arrive(self, candidate: Candidate) -> None:
         self.put(candidate)
@@ -40,7 +40,7 @@ class StoredFlow:
     def refill(self) -> None:
         self.flow.begin_refill()
         first = self.first_due()
-        self.flow.refill(first, all_there_is=len(first) < WINDOW)
+        self.flow.refill(first, all_there_is=len(first) < self.flow.rows_to_read)
 
     def take(self) -> Candidate | None:
         """Claim the next job as the daemon would: refill when the window runs low, then take its head."""
@@ -179,6 +179,46 @@ def test_urgent_jobs_that_flood_in_while_the_store_is_read_are_not_lost() -> Non
         stored.arrive(a_candidate(number, priority=1))
     stored.flow.refill(read, all_there_is=True)
     assert ids(stored.take_all())[:LARGEST_WINDOW] == [*range(1_000, 1_000 + LARGEST_WINDOW)]
+
+
+def set_aside_all_above(stored: StoredFlow, last_id: int) -> None:
+    """Set aside what comes first until a job above this id is the head, or nobody is."""
+    while True:
+        if stored.flow.wants_refill:
+            stored.refill()
+        head = stored.flow.head()
+        if head is None or head.id > last_id:
+            return
+        stored.flow.lines.set_aside(head)
+
+
+def test_the_window_reaches_behind_jobs_that_are_set_aside() -> None:
+    stored = a_stored_flow([0] * 1_000)
+    set_aside_all_above(stored, 900)
+    for number in range(2_000, 2_000 + WINDOW):
+        stored.arrive(a_candidate(number))
+    assert ids(stored.take_all()) == [*range(901, 1_001), *range(2_000, 2_000 + WINDOW)]
+
+
+def test_no_more_than_so_many_are_set_aside() -> None:
+    stored = a_stored_flow([0] * (MOST_ASIDE + 3 * WINDOW))
+    set_aside_all_above(stored, MOST_ASIDE + 3 * WINDOW)
+    assert MOST_ASIDE <= len(stored.flow) <= MOST_ASIDE + 2 * WINDOW
+    for number in range(10_000, 10_000 + WINDOW):
+        stored.arrive(a_candidate(number))
+    assert len(stored.flow) <= MOST_ASIDE + 2 * WINDOW
+    for number in range(1, MOST_ASIDE + WINDOW + 1):
+        stored.flow.lines.let_in(JobId(number))
+    left = len(stored.due)
+    assert len(stored.take_all()) == left
+
+
+def test_jobs_that_come_first_while_many_are_set_aside_leave_no_more_in_sight_than_before() -> None:
+    stored = a_stored_flow([0] * 1_000)
+    set_aside_all_above(stored, 400)
+    for number in range(2_000, 4_000):
+        stored.arrive(a_candidate(number, priority=1))
+        assert len(stored.flow) <= LARGEST_WINDOW + 400 + 1
 
 
 def test_a_refill_that_failed_is_simply_begun_again() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claudeflow.policy.money.accounts import MustWait, Reservation, Shortage
 from claudeflow.policy.money.budget import DAY_MS, BudgetBook, BudgetStatus, DaySpend
-from claudeflow.policy.money.scopes import Budget, BudgetScope, CallScope, Period, period_of
+from claudeflow.policy.money.scopes import Budget, BudgetScope, CallScope, Lapse, Period, period_of
 from claudeflow.policy.money.settings import BudgetSettings
 
 USD = 1_000_000_000
@@ -86,6 +86,16 @@ def test_a_refusal_says_what_was_spent_until_when_and_the_way_out() -> None:
     )
 
 
+def test_the_limit_that_is_proposed_has_room_for_the_call() -> None:
+    book = BudgetBook([a_budget(10, period="day")])
+    book.settle(reserved(book, 10), round(9.5 * USD))
+    assert "set team 12`" in refused(book, 1).why
+    assert "set team 30.5`" in refused(book, 20.9991).why
+    assert "until 25 November 00:00 UTC" in refused(book, 1).why
+    tiny = BudgetBook([a_budget(0.000_004)])
+    assert "set team 0.0000124`" in refused(tiny, 0.000_012_340_1).why
+
+
 def test_whoever_waits_for_calls_under_way_is_told_how_many() -> None:
     book = BudgetBook([a_budget(10)])
     reserved(book, 7)
@@ -125,6 +135,25 @@ def test_an_unknown_call_counts_with_all_that_was_reserved() -> None:
     assert of(book).unknown_nanousd == 6 * USD
     assert refused(book, 5).shortage is Shortage.TOO_DEAR
     reserved(book, 4)
+
+
+def test_a_limit_set_for_a_time_ends_with_the_first_call_of_the_next_period() -> None:
+    turn = at("2026-11-25T00:00:00")
+    before = a_budget(10, period="day")
+    book = BudgetBook([Budget("team", before.scope, "day", 50 * USD, lapse=Lapse(turn, before))])
+    reserved(book, 50, now_ms=turn - 1)
+    assert refused(book, 11, now_ms=turn).budget == before
+    reserved(book, 10, now_ms=turn)
+    assert of(book, now_ms=turn).left_nanousd == 10 * USD
+    assert of(book, now_ms=turn - 1).budget.limit_nanousd == 50 * USD
+
+
+def test_a_limit_set_for_a_time_may_end_within_a_period() -> None:
+    lapse = Lapse(NOW + 1_000, a_budget(10))
+    book = BudgetBook([Budget("team", BudgetScope("all"), "month", 50 * USD, lapse=lapse)])
+    reserved(book, 9)
+    reserved(book, 1, now_ms=NOW + 1_000)
+    assert refused(book, 1, now_ms=NOW + 1_000).shortage is Shortage.IN_FLIGHT
 
 
 def test_settling_twice_changes_nothing() -> None:

@@ -22,17 +22,29 @@ def at(day: date) -> int:
 
 
 def said(
-    *used: str, own: tuple[ModelInfo, ...] = (), today: date = date(2026, 11, 22)
+    *used: str,
+    own: tuple[ModelInfo, ...] = (),
+    fast: tuple[str, ...] = (),
+    today: date = date(2026, 11, 22),
 ) -> list[tuple[str, str, str]]:
     """Level, model and text of each finding."""
     rows = {**SHIPPED.models, **{model.id: model for model in own}}
     places = {model: ["somewhere"] for model in used}
-    found = check_prices(PriceTable(rows.values()), SHIPPED, [model.id for model in own], places, at(today))
+    fast_places = {model: ["1 fast job waiting"] for model in fast}
+    own_ids = [model.id for model in own]
+    found = check_prices(PriceTable(rows.values()), SHIPPED, own_ids, places, fast_places, now_ms=at(today))
     return [(finding.level, finding.model, finding.text) for finding in found]
 
 
 def test_models_with_a_sure_price_need_no_word() -> None:
     assert said("claude-haiku-5-5", "claude-opus-5-5", "claude-sonnet-5") == []
+
+
+def test_a_missing_price_of_fast_mode_is_an_error_where_fast_mode_is_in_use() -> None:
+    text = "has no price in fast mode; in use: 1 fast job waiting"
+    assert said("claude-haiku-5-5", fast=("claude-haiku-5-5",)) == [("error", "claude-haiku-5-5", text)]
+    with_fast = next(info.id for info in SHIPPED.models.values() if info.prices[-1].fast)
+    assert said(with_fast, fast=(with_fast,)) == said(with_fast)
 
 
 def test_a_model_without_a_price_is_an_error_that_says_where_it_is_in_use() -> None:

@@ -18,7 +18,7 @@ MONTH_END, NEXT_END = 1_000, 2_000
 
 
 def reading(spent: int, *, limit: int = 100, forecast: int | None = None, ends: int = MONTH_END) -> Reading:
-    return Reading("team", limit, spent, forecast, ends, (HOLD, ON_FORECAST))
+    return Reading("team", "all", limit, spent, forecast, ends, (HOLD, ON_FORECAST))
 
 
 def acts(book: ThresholdBook, now_ms: int = 1) -> list[str]:

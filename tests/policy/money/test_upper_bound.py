@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from claudeflow.domain.usage import Terms, Usage
 from claudeflow.policy.money.price_list import read_price_list
 from claudeflow.policy.money.pricing import PriceTable, UnknownModel
-from claudeflow.policy.money.upper_bound import SERVER_ROUNDS, Asked, upper_bound
+from claudeflow.policy.money.upper_bound import DEAREST_CALL_NANOUSD, SERVER_ROUNDS, Asked, upper_bound
 
 TABLE = read_price_list(tomllib.loads((Path(__file__).parents[3] / "claudeflow" / "prices.toml").read_text()))
 OPUS = "claude-opus-5-5"
@@ -156,3 +156,15 @@ def test_no_input_is_larger_than_the_window() -> None:
 def test_an_unknown_model_has_no_bound() -> None:
     with pytest.raises(UnknownModel, match="gpt-oss"):
         bound(Asked(1, 1), "gpt-oss")
+
+
+def test_a_call_that_may_ask_another_model_is_bounded_by_the_dearest_one() -> None:
+    terms = Terms.SERVER_TOOLS | Terms.OTHER_MODELS
+    alone = Asked(10_000, 1_000, terms=Terms.SERVER_TOOLS)
+    dearest = max(upper_bound(TABLE, model, alone, TODAY) for model in TABLE.models)
+    assert upper_bound(TABLE, HAIKU, Asked(10_000, 1_000, terms=terms), TODAY) >= 2 * dearest
+
+
+def test_no_bound_is_beyond_what_can_be_summed_up() -> None:
+    found = upper_bound(TABLE, OPUS, Asked(10**6, 10**18, 2**62), TODAY)
+    assert found == DEAREST_CALL_NANOUSD

@@ -370,3 +370,25 @@ def test_a_cause_that_lasts_is_probed_at_most_three_times_in_ten_minutes(cause: 
     assert probes_ms
     within = [sum(start <= at < start + 10 * MINUTE_MS for at in probes_ms) for start in probes_ms]
     assert max(within) <= 3
+
+
+def of_a_budget(since_ms: int, until_ms: int, reason: str = "the budget is spent") -> Hold:
+    return Hold(EVERYTHING, HoldCause.BUDGET, reason, since_ms, until_ms=until_ms, set_by="budget team")
+
+
+def test_a_budgets_hold_that_is_put_again_in_the_next_period_holds_there() -> None:
+    book = HoldBook()
+    old, new = of_a_budget(5, 1_000), of_a_budget(1_010, 2_000)
+    assert book.keep_of_budgets([old]) == Change(begun=(old,))
+    assert book.keep_of_budgets([new]) == Change(begun=(new,), ended=(old,))
+    assert book.in_force(1_010) == (new,)
+    assert book.stops(a_job(), POOL, 1_010) == Stop(new, 2_000)
+
+
+def test_a_budgets_hold_that_lasts_keeps_its_beginning_and_gives_the_present_reason() -> None:
+    book = HoldBook()
+    book.keep_of_budgets([of_a_budget(5, 1_000)])
+    assert book.keep_of_budgets([of_a_budget(9, 1_000)]) == Change()
+    lasting = of_a_budget(5, 1_000, "of $3.20")
+    assert book.keep_of_budgets([of_a_budget(9, 1_000, "of $3.20")]) == Change(kept=(lasting,))
+    assert book.in_force(10) == (lasting,)
