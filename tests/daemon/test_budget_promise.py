@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -204,8 +203,6 @@ async def the_story(folder: Path, seed: int) -> Outcome:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_budget_is_ever_exceeded(tmp_path: Path, seed: int, record_property: Any) -> None:
-    began = time.perf_counter()
-
     async def scene() -> None:
         outcome = await the_story(tmp_path, seed)
         cap = round(CAP_USD * 1e9)
@@ -216,7 +213,5 @@ def test_no_budget_is_ever_exceeded(tmp_path: Path, seed: int, record_property: 
         at_worst = (outcome.settled + outcome.unknown_at_worst) / cap
         for name, value in (("used", at_worst), ("billed", outcome.billed / cap), ("calls", outcome.calls)):
             record_property(name, str(value))
-        print(f"{seed=} {at_worst:.1%} {outcome.billed / cap:.1%} {outcome.calls} {outcome.states}")
 
     in_virtual_time(scene)
-    print(f"{time.perf_counter() - began:.1f} s")
