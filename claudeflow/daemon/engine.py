@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from claudeflow.daemon.gate import Assignment, PoolGate
-from claudeflow.daemon.pool_view import PoolView
+from claudeflow.daemon.calls.gate import Assignment, PoolGate
+from claudeflow.daemon.calls.pool_view import PoolView
+from claudeflow.daemon.calls.worker import Worker
 from claudeflow.daemon.shared import Shared
 from claudeflow.daemon.upkeep import Upkeep
-from claudeflow.daemon.worker import Worker
 from claudeflow.domain.events import DaemonDraining, DaemonStopped, Event, JobRequeued, PoolGated
 from claudeflow.domain.job import Candidate, JobId
 from claudeflow.domain.report import PoolStatus
-from claudeflow.intake.desk import READY_PHASE
+from claudeflow.intake.desks.desk import READY_PHASE
 from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.policy.lanes.scheduler import Scheduler
 from claudeflow.policy.lanes.settings import largest_reserve

@@ -21,7 +21,7 @@ from claudeflow.domain.reconciliation import (
     Reconciliation,
     ReportProblem,
 )
-from claudeflow.intake.reconcile_desk import (
+from claudeflow.intake.desks.reconcile import (
     NoAdminKey,
     NoReport,
     NothingCompared,

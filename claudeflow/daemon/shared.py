@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from claudeflow.config import Config
-from claudeflow.daemon.budgets import BudgetKeeper
+from claudeflow.daemon.budgets.keeper import BudgetKeeper
 from claudeflow.daemon.clock import Clock
 from claudeflow.domain.events import Emit, Event, JobFinished
 from claudeflow.domain.job import Candidate, JobError, JobState

@@ -10,22 +10,22 @@ from functools import partial
 from pathlib import Path
 
 from claudeflow.config import Config, load_prices
-from claudeflow.daemon.budget_actions import BudgetActions, Floor
-from claudeflow.daemon.budget_desk import StoreBudgetDesk
+from claudeflow.daemon.budgets.actions import BudgetActions, Floor
+from claudeflow.daemon.calls.diagnostics import Diagnostics
+from claudeflow.daemon.calls.holds import KEY_EVERY_S, LOOK_EVERY_S, HoldKeeper
+from claudeflow.daemon.calls.prewarm import LOOK_EVERY_S as PREWARM_EVERY_S
+from claudeflow.daemon.calls.prewarm import Prewarmer
+from claudeflow.daemon.calls.requests import Requests
+from claudeflow.daemon.calls.warming import Warming
+from claudeflow.daemon.calls.worker import Sender, Worker
 from claudeflow.daemon.catalog import CatalogShelf, build_catalog
 from claudeflow.daemon.clock import Clock
-from claudeflow.daemon.desk import StoreDesk
-from claudeflow.daemon.diagnostics import Diagnostics
+from claudeflow.daemon.desks.budgets import StoreBudgetDesk
+from claudeflow.daemon.desks.desk import StoreDesk
+from claudeflow.daemon.desks.holds import StoreHoldDesk
 from claudeflow.daemon.engine import Engine, IdleFloor
-from claudeflow.daemon.hold_desk import StoreHoldDesk
-from claudeflow.daemon.holds import KEY_EVERY_S, LOOK_EVERY_S, HoldKeeper
-from claudeflow.daemon.prewarm import LOOK_EVERY_S as PREWARM_EVERY_S
-from claudeflow.daemon.prewarm import Prewarmer
 from claudeflow.daemon.reconcile import LOOK_EVERY_S as RECONCILE_LOOK_EVERY_S
-from claudeflow.daemon.requests import Requests
 from claudeflow.daemon.shared import EventStream, Shared
-from claudeflow.daemon.warming import Warming
-from claudeflow.daemon.worker import Sender, Worker
 from claudeflow.observe.caching import CacheWatcher
 from claudeflow.observe.tally import Tally
 from claudeflow.policy.money.scopes import last_month_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from claudeflow.intake.cache_desk import CacheReport, WorkflowShare
+from claudeflow.intake.desks.cache import CacheReport, WorkflowShare
 from claudeflow.intake.times import write_time
 from claudeflow.policy.caching.entry import PrefixRow
 from claudeflow.policy.caching.share import Share

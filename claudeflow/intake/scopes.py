@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from claudeflow.domain.hold import EVERYTHING, HoldCause, Scope, ScopeKind
 from claudeflow.intake.catalog import Catalog
-from claudeflow.intake.hold_desk import InvalidHold
+from claudeflow.intake.desks.holds import InvalidHold
 from claudeflow.intake.mistakes import did_you_mean, listed, show
 
 _FORMS = "write all, pool:NAME, model:NAME, lane:NAME, workflow:NAME or job:ID"

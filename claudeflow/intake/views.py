@@ -9,7 +9,7 @@ from typing import Any
 from claudeflow.domain.hold import Hold, HoldChange
 from claudeflow.domain.job import JobRecord
 from claudeflow.domain.report import AttemptRow, Explanation, LaneWait, PoolLimitsStatus, Status
-from claudeflow.intake.hold_desk import HoldInForce
+from claudeflow.intake.desks.holds import HoldInForce
 from claudeflow.intake.times import write_time
 
 

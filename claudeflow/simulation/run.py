@@ -25,7 +25,7 @@ from claudeflow.domain.errors import QueueFull
 from claudeflow.domain.events import Event
 from claudeflow.domain.job import JobId, JobState
 from claudeflow.domain.report import Status
-from claudeflow.intake.desk import JobFilter
+from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.wire import parse_job
 from claudeflow.simulation.arrivals import Arrival
 from claudeflow.simulation.clock import SimulatedClock

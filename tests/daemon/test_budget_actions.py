@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from claudeflow.config import Config
-from claudeflow.daemon.choosing import CLAIM_LIMIT
+from claudeflow.daemon.calls.choosing import CLAIM_LIMIT
 from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.wiring import parts
 from claudeflow.domain.budget import BudgetAct
@@ -20,7 +20,7 @@ from claudeflow.domain.budget_events import BudgetEased, BudgetThreshold
 from claudeflow.domain.events import ConfigReloaded, HoldReleased, HoldSet, JobFinished, OwnTrouble
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.intake.budget_desk import BudgetNotFound, NewLimit, NothingToRelease
+from claudeflow.intake.desks.budgets import BudgetNotFound, NewLimit, NothingToRelease
 from claudeflow.policy.money.scopes import CallScope
 from claudeflow.policy.money.settings import BudgetSettings, ThresholdSettings
 from claudeflow.simulation.timeline import VirtualTimeLoop

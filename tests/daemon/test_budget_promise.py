@@ -21,7 +21,7 @@ from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.wiring import Parts, parts
 from claudeflow.domain.events import CallEnded, Event, JobFinished, OwnTrouble
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.intake.desk import JobFilter
+from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.wire import parse_job
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.money.budget import BudgetStatus

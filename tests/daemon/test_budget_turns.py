@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from claudeflow.intake.budget_desk import NewLimit
+from claudeflow.intake.desks.budgets import NewLimit
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.money.settings import BudgetSettings
 from tests.support.books import reading

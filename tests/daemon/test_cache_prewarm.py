@@ -18,7 +18,7 @@ from claudeflow.config import Config
 from claudeflow.domain.events import CallEnded, HoldSet, OwnTrouble, PoolGated
 from claudeflow.domain.hold import EVERYTHING, HoldCause, Scope, ScopeKind
 from claudeflow.domain.job import JobState
-from claudeflow.intake.hold_desk import NewHold
+from claudeflow.intake.desks.holds import NewHold
 from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.policy.lanes.hours import HoursSettings
 from claudeflow.policy.lanes.settings import LaneSettings

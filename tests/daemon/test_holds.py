@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from claudeflow.config import FoundKey
-from claudeflow.daemon.holds import nothing_was_in_its_way
+from claudeflow.daemon.calls.holds import nothing_was_in_its_way
 from claudeflow.domain.attempt import (
     Interrupted,
     Overloaded,
@@ -23,7 +23,7 @@ from claudeflow.domain.errors import Conflict, JobNotFound
 from claudeflow.domain.events import CallEnded, HoldReleased, HoldSet, KeyChanged
 from claudeflow.domain.hold import EVERYTHING, HoldAction, HoldCause, Scope, ScopeKind
 from claudeflow.domain.job import JobError, JobId, JobState
-from claudeflow.intake.hold_desk import HoldNotFound, InvalidHold, NewHold
+from claudeflow.intake.desks.holds import HoldNotFound, InvalidHold, NewHold
 from claudeflow.intake.scopes import read_scope
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.store import holds as store_holds

@@ -15,7 +15,7 @@ from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
 from claudeflow.domain.report import Explanation, LaneWait
 from claudeflow.domain.usage import Usage
-from claudeflow.intake.hold_desk import NewHold
+from claudeflow.intake.desks.holds import NewHold
 from claudeflow.policy.lanes.hours import HoursSettings
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits

@@ -18,7 +18,7 @@ from claudeflow.config import Config, FoundKey
 from claudeflow.daemon.reconcile import open_reports
 from claudeflow.domain.errors import ConfigError, Mistake
 from claudeflow.domain.events import BooksCompared, BooksDrifted, OwnTrouble
-from claudeflow.intake.reconcile_desk import NoAdminKey, NoReport, NothingCompared
+from claudeflow.intake.desks.reconcile import NoAdminKey, NoReport, NothingCompared
 from claudeflow.policy.money.pricing import WEB_SEARCH_NANOUSD
 from claudeflow.policy.money.reconcile import AdminSettings
 from claudeflow.twin.engine import Twin

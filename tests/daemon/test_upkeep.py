@@ -11,7 +11,7 @@ import pytest
 from claudeflow.daemon.upkeep import CLOCK_LOOK_S
 from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import JobState
-from claudeflow.intake.hold_desk import NewHold
+from claudeflow.intake.desks.holds import NewHold
 from claudeflow.twin.faults import Fault
 from tests.support.daemons import a_job
 from tests.support.virtual import VirtualBench, a_virtual_twin, in_virtual_time, living, now_s

@@ -17,7 +17,7 @@ import pytest
 
 from claudeflow.domain.errors import StoreError
 from claudeflow.domain.job import JobId, NewJob
-from claudeflow.intake.desk import Submitted
+from claudeflow.intake.desks.desk import Submitted
 from tests.intake.builders import a_catalog, a_job, asking, raw, saying, user
 from tests.intake.serving import Served, serving
 from tests.support.fake_desk import FakeDesk

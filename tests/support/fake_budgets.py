@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from claudeflow.domain.budget import BudgetAct, BudgetChange, BudgetReport, BudgetsReport, ThresholdReport
 from claudeflow.domain.hold import Hold
-from claudeflow.intake.budget_desk import BudgetNotFound, NewLimit, NothingToRelease
+from claudeflow.intake.desks.budgets import BudgetNotFound, NewLimit, NothingToRelease
 
 DAY_MS = 86_400_000
 

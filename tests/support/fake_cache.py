@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from claudeflow.intake.cache_desk import CacheReport, WorkflowShare
+from claudeflow.intake.desks.cache import CacheReport, WorkflowShare
 from claudeflow.policy.caching.entry import PrefixRow
 from claudeflow.policy.caching.share import Share
 

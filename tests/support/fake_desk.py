@@ -10,7 +10,7 @@ from claudeflow.domain.errors import Conflict, JobNotFound, QueueFull
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob, may_become
 from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
-from claudeflow.intake.desk import JobFilter, Submitted
+from claudeflow.intake.desks.desk import JobFilter, Submitted
 from tests.support.fake_books import FakeBooksDesk
 from tests.support.fake_budgets import FakeBudgetDesk
 from tests.support.fake_cache import FakeCacheDesk

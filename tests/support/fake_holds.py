@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from claudeflow.domain.hold import Hold, HoldAction, HoldCause, HoldChange, Scope
 from claudeflow.intake.catalog import Catalog
-from claudeflow.intake.hold_desk import HoldInForce, HoldNotFound, NewHold, Released
+from claudeflow.intake.desks.holds import HoldInForce, HoldNotFound, NewHold, Released
 from claudeflow.intake.scopes import check_known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from claudeflow.intake.reconcile_desk import NoAdminKey, NothingCompared
+from claudeflow.intake.desks.reconcile import NoAdminKey, NothingCompared
 
 
 class FakeReconcileDesk:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from claudeflow.domain.errors import IntakeError
-from claudeflow.intake.desk import Desk
+from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.http.bodies import close_if_unread
 from claudeflow.intake.http.books_handlers import BooksHandlers
 from claudeflow.intake.http.budget_handlers import BudgetHandlers

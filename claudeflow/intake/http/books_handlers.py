@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.ledger import SUMS, Dimension, UsageQuestion, UsageRow, total_of
-from claudeflow.intake.books_desk import BooksDesk
+from claudeflow.intake.desks.books import BooksDesk
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.http.usage_query import HOUR_MS, PARAMETERS, read_question

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
-from claudeflow.intake.budget_desk import BudgetDesk, InvalidBudget, NewLimit
 from claudeflow.intake.budget_views import budget_change_to_json, budget_to_json, budgets_to_json
-from claudeflow.intake.hold_desk import InvalidHold
+from claudeflow.intake.desks.budgets import BudgetDesk, InvalidBudget, NewLimit
+from claudeflow.intake.desks.holds import InvalidHold
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
 from claudeflow.intake.http.hold_handlers import who

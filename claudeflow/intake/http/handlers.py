@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from claudeflow.domain.errors import IntakeError, InvalidJob, Mistake
 from claudeflow.domain.job import JobState, NewJob
-from claudeflow.intake.desk import READY_PHASE, Desk
+from claudeflow.intake.desks.desk import READY_PHASE, Desk
 from claudeflow.intake.http.bodies import read_body, read_lines
 from claudeflow.intake.http.errors import NotReady, UnsupportedMediaType
 from claudeflow.intake.http.queries import Query, job_filter, job_id

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
-from claudeflow.intake.hold_desk import HoldDesk, InvalidHold, NewHold
+from claudeflow.intake.desks.holds import HoldDesk, InvalidHold, NewHold
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
 from claudeflow.intake.http.queries import Query

@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from claudeflow.domain.errors import JobNotFound
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.intake.desk import JobFilter
+from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.http.errors import InvalidQuery
 from claudeflow.intake.mistakes import did_you_mean, listed, show
 

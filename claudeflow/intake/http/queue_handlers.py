@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from claudeflow.intake.desk import Desk
+from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.envelope import read_place
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from claudeflow.intake.desks.reconcile import ReconcileDesk
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import InvalidQuery
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.http.usage_query import read_moment
-from claudeflow.intake.reconcile_desk import ReconcileDesk
 
 MOST_BODY_BYTES = 64 * 1024
 _NAMES = ("since", "until")

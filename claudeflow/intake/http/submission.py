@@ -8,7 +8,7 @@ from typing import Any
 
 from claudeflow.domain.errors import InvalidJob, Mistake
 from claudeflow.domain.job import JobId, NewJob
-from claudeflow.intake.desk import Desk, Submitted
+from claudeflow.intake.desks.desk import Desk, Submitted
 from claudeflow.intake.http.bodies import Line
 
 CHUNK_JOBS = 100

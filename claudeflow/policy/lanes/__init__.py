@@ -1,0 +1,1 @@
+"""Lanes: whose turn it is, and when jobs may go at all."""

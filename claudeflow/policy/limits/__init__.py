@@ -1,0 +1,1 @@
+"""Limits: the pace of one pool, learned from what the API says."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from claudeflow.daemon.pool_view import PoolView
+from claudeflow.daemon.calls.pool_view import PoolView
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import JobMoved
 from claudeflow.domain.hold import Scope, ScopeKind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from claudeflow.daemon.shared import Shared
-from claudeflow.intake.cache_desk import CacheReport, WorkflowShare
+from claudeflow.intake.desks.cache import CacheReport, WorkflowShare
 
 
 class StoreCacheDesk:

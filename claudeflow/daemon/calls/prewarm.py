@@ -10,9 +10,9 @@ import asyncio
 from functools import partial
 from typing import Protocol
 
-from claudeflow.daemon.gate import PoolGate
+from claudeflow.daemon.calls.gate import PoolGate
+from claudeflow.daemon.calls.warming import Warming
 from claudeflow.daemon.shared import Shared
-from claudeflow.daemon.warming import Warming
 from claudeflow.domain.events import ConfigReloaded, Event
 from claudeflow.policy.caching.prewarm import LEAD_MS, WaitingPrefix, is_time
 from claudeflow.policy.lanes.hours import Hours, HoursSettings

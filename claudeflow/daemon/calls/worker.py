@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from claudeflow.daemon.caching import Caching
-from claudeflow.daemon.diagnostics import Diagnostics
-from claudeflow.daemon.fate import CANCELLED, SHUTDOWN, end_of, fate_of
-from claudeflow.daemon.gate import Assignment
-from claudeflow.daemon.holds import HoldKeeper
-from claudeflow.daemon.requests import Requests
-from claudeflow.daemon.retries import Retries
+from claudeflow.daemon.calls.caching import Caching
+from claudeflow.daemon.calls.diagnostics import Diagnostics
+from claudeflow.daemon.calls.fate import CANCELLED, SHUTDOWN, end_of, fate_of
+from claudeflow.daemon.calls.gate import Assignment
+from claudeflow.daemon.calls.holds import HoldKeeper
+from claudeflow.daemon.calls.requests import Requests
+from claudeflow.daemon.calls.retries import Retries
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Interrupted, Rejected, Reply, Transient
 from claudeflow.domain.errors import PromptError, StoreError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from claudeflow.daemon.gate import PoolGate
+from claudeflow.daemon.calls.gate import PoolGate
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.job import Candidate
 from claudeflow.domain.report import Ahead, LaneWait, PoolLimitsStatus, PoolStatus

@@ -7,12 +7,12 @@ from functools import partial
 
 import orjson
 
-from claudeflow.daemon.caching import Caching
-from claudeflow.daemon.gate import PoolGate
-from claudeflow.daemon.holds import HoldKeeper
-from claudeflow.daemon.requests import Requests
+from claudeflow.daemon.calls.caching import Caching
+from claudeflow.daemon.calls.gate import PoolGate
+from claudeflow.daemon.calls.holds import HoldKeeper
+from claudeflow.daemon.calls.requests import Requests
+from claudeflow.daemon.calls.worker import Sender
 from claudeflow.daemon.shared import Shared
-from claudeflow.daemon.worker import Sender
 from claudeflow.domain.attempt import Failure, Interrupted, Reply
 from claudeflow.domain.errors import PromptError
 from claudeflow.domain.events import CallEnded, OwnTrouble

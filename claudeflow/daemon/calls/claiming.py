@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from claudeflow.daemon.choosing import Choice
+from claudeflow.daemon.calls.choosing import Choice
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.job import Job
 from claudeflow.store import jobs as store

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from claudeflow.daemon.budgets import IN_FLIGHT
-from claudeflow.daemon.caching import Caching
-from claudeflow.daemon.choosing import Choice, Choices, Choosing
-from claudeflow.daemon.claiming import claim
+from claudeflow.daemon.budgets.keeper import IN_FLIGHT
+from claudeflow.daemon.calls.caching import Caching
+from claudeflow.daemon.calls.choosing import Choice, Choices, Choosing
+from claudeflow.daemon.calls.claiming import claim
 from claudeflow.daemon.shared import Shared, finished_unsent
 from claudeflow.domain.attempt import Reply
 from claudeflow.domain.errors import StoreError

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from claudeflow.daemon.calls.holds import HoldKeeper
 from claudeflow.daemon.catalog import CatalogShelf
-from claudeflow.daemon.holds import HoldKeeper
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.errors import Conflict, JobNotFound
 from claudeflow.domain.hold import Hold, HoldCause, HoldChange, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.intake.budget_desk import NothingToRelease
-from claudeflow.intake.hold_desk import HoldInForce, HoldNotFound, InvalidHold, NewHold, Released
+from claudeflow.intake.desks.budgets import NothingToRelease
+from claudeflow.intake.desks.holds import HoldInForce, HoldNotFound, InvalidHold, NewHold, Released
 from claudeflow.intake.scopes import check_known
 from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store import holds as store_holds

@@ -8,13 +8,13 @@ from typing import Protocol
 
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, Status
-from claudeflow.intake.books_desk import BooksDesk
-from claudeflow.intake.budget_desk import BudgetDesk
-from claudeflow.intake.cache_desk import CacheDesk
 from claudeflow.intake.catalog import Catalog
-from claudeflow.intake.hold_desk import HoldDesk
-from claudeflow.intake.queue_desk import QueueDesk
-from claudeflow.intake.reconcile_desk import ReconcileDesk
+from claudeflow.intake.desks.books import BooksDesk
+from claudeflow.intake.desks.budgets import BudgetDesk
+from claudeflow.intake.desks.cache import CacheDesk
+from claudeflow.intake.desks.holds import HoldDesk
+from claudeflow.intake.desks.queue import QueueDesk
+from claudeflow.intake.desks.reconcile import ReconcileDesk
 
 READY_PHASE = "running"
 """The `Status.phase` in which jobs are claimed; in every other one `/-/ready` says no."""

@@ -9,26 +9,26 @@ from functools import partial
 from typing import Protocol
 
 from claudeflow import __version__
-from claudeflow.daemon.books_desk import StoreBooksDesk
-from claudeflow.daemon.budget_desk import StoreBudgetDesk
-from claudeflow.daemon.cache_desk import StoreCacheDesk
+from claudeflow.daemon.budgets.fallbacks import as_answered
 from claudeflow.daemon.catalog import CatalogShelf
-from claudeflow.daemon.fallbacks import as_answered
-from claudeflow.daemon.hold_desk import StoreHoldDesk
-from claudeflow.daemon.queue_desk import Floor as QueueFloor
-from claudeflow.daemon.queue_desk import StoreQueueDesk
+from claudeflow.daemon.desks.books import StoreBooksDesk
+from claudeflow.daemon.desks.budgets import StoreBudgetDesk
+from claudeflow.daemon.desks.cache import StoreCacheDesk
+from claudeflow.daemon.desks.holds import StoreHoldDesk
+from claudeflow.daemon.desks.queue import Floor as QueueFloor
+from claudeflow.daemon.desks.queue import StoreQueueDesk
 from claudeflow.daemon.reconcile import Reconciler
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import DaemonStopped, Event, JobFinished, JobsSubmitted
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Spend, Status
-from claudeflow.intake.books_desk import BooksDesk
-from claudeflow.intake.budget_desk import BudgetDesk
-from claudeflow.intake.cache_desk import CacheDesk
 from claudeflow.intake.catalog import Catalog
-from claudeflow.intake.desk import JobFilter, Submitted
-from claudeflow.intake.hold_desk import HoldDesk
-from claudeflow.intake.queue_desk import QueueDesk
+from claudeflow.intake.desks.books import BooksDesk
+from claudeflow.intake.desks.budgets import BudgetDesk
+from claudeflow.intake.desks.cache import CacheDesk
+from claudeflow.intake.desks.desk import JobFilter, Submitted
+from claudeflow.intake.desks.holds import HoldDesk
+from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.observe.tally import LaneTally, Tally
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import ledger, reports

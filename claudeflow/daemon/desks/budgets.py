@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from claudeflow.daemon.budget_actions import BudgetActions
+from claudeflow.daemon.budgets.actions import BudgetActions
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.budget import BudgetAct, BudgetChange, BudgetReport, BudgetsReport, ThresholdReport
 from claudeflow.domain.hold import Hold, HoldCause
-from claudeflow.intake.budget_desk import BudgetNotFound, NewLimit, NothingToRelease
+from claudeflow.intake.desks.budgets import BudgetNotFound, NewLimit, NothingToRelease
 from claudeflow.intake.mistakes import did_you_mean, listed, show
 from claudeflow.policy.money.budget import BudgetStatus
 from claudeflow.policy.money.settings import BudgetSettings, ThresholdSettings

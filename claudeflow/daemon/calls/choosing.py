@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from claudeflow.daemon.budgets import IN_FLIGHT
-from claudeflow.daemon.caching import Caching
+from claudeflow.daemon.budgets.keeper import IN_FLIGHT
+from claudeflow.daemon.calls.caching import Caching
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import OwnTrouble
 from claudeflow.domain.job import Candidate, JobError

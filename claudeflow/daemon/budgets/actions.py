@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from claudeflow.daemon.acting import Acting, fallbacks_of, holds_of, paces_of
-from claudeflow.daemon.budget_record import BudgetRecord
-from claudeflow.daemon.budgets import LOOK_AT_CALENDAR_EVERY_S
-from claudeflow.daemon.fallbacks import Floor as SwitchingFloor
-from claudeflow.daemon.fallbacks import Switching
-from claudeflow.daemon.forecasts import Forecasts
+from claudeflow.daemon.budgets.acting import Acting, fallbacks_of, holds_of, paces_of
+from claudeflow.daemon.budgets.fallbacks import Floor as SwitchingFloor
+from claudeflow.daemon.budgets.fallbacks import Switching
+from claudeflow.daemon.budgets.forecasts import Forecasts
+from claudeflow.daemon.budgets.keeper import LOOK_AT_CALENDAR_EVERY_S
+from claudeflow.daemon.budgets.record import BudgetRecord
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.budget import BudgetAct, BudgetChange
 from claudeflow.domain.budget_events import BudgetChanged

@@ -1,0 +1,1 @@
+"""Budgets at work: what is reserved, and what their thresholds do."""

@@ -1,0 +1,1 @@
+"""Calls on their way: who goes, how it is sent, and what becomes of it."""

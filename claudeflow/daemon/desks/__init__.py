@@ -1,0 +1,1 @@
+"""Desks: what the front doors may ask for, answered."""
