@@ -21,9 +21,11 @@ BENCHMARKS = {
     "intake": "jobs accepted a second, by producers, and 10,000 in one request",
     "store": "submit, claim and finish in the store alone, by depth of the queue",
     "dispatch": "choosing the next job in memory, among 100 and among 100,000 waiting",
+    "batches": "100,000 jobs through Message Batches: memory, speed, and the waits of the others",
     "storm": "a minute of 429s: claudeflow beside 40 stubborn workers and the SDK's own retries",
     "flow": "in virtual time: use of the limits, disturbances, lanes, and the morning of the storm",
     "caching": "in virtual time: the story's month lever by lever, cold prefixes, wrong choices",
+    "packs": "in virtual time: 1,600 real texts classified one by one, packed, and with every fault of packs",
     "peers": "goodput, 429s and waits beside the SDK, inspect_ai and LiteLLM, on the same API",
 }
 

@@ -25,8 +25,8 @@ from benchmarks.workload import MODEL, request_body
 from claudeflow.domain.attempt import Reply, Succeeded
 from claudeflow.domain.job import Job, JobState, NewJob
 from claudeflow.domain.usage import Bill, Usage
+from claudeflow.store import claims, ledger
 from claudeflow.store import jobs as store_jobs
-from claudeflow.store import ledger
 from claudeflow.store.database import Database
 from claudeflow.store.ledger import CallEnd, Finish
 
@@ -91,13 +91,12 @@ async def _cycles_per_s(store: Database, total: int, workers: int) -> float:
 async def _cycle(store: Database) -> None:
     accepted = (await _submit(store, "bench", 1))[0]
     assert accepted.candidate is not None
-    claim = store_jobs.Claim(accepted.candidate, POOL, 1_000_000)
+    claim = claims.Claim(accepted.candidate, POOL, 1_000_000)
     lease_until_ms = _now_ms() + 60_000
     work = partial(
-        store_jobs.claim, claims=[claim], owner="bench", lease_until_ms=lease_until_ms, now_ms=_now_ms()
+        claims.claim, claims=[claim], owner="bench", lease_until_ms=lease_until_ms, now_ms=_now_ms()
     )
-    job = (await store.write(work))[0]
-    assert job is not None
+    [[job]] = await store.write(work)
     assert await store.write(partial(_record, job=job))
 
 

@@ -1,4 +1,4 @@
-"""The company's month (examples/scenarios/story-month.toml), and the same without one lever after another."""
+"""The company's month (examples/scenarios/story-month.toml) by caching alone, and less one rule of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from claudeflow.simulation.trial import Trial, run_trial
 DAY_S = 86_400.0
 USD = 1_000_000_000
 STORY = "story-month"
+CACHING = "caching"
+"""Each job has a call of its own, and nothing goes by batches."""
 LEVERS = {
-    "no-caching": "no caching",
+    "plain": "no caching",
     "ttl-5m": "5 minutes for every prefix",
     "ttl-1h": "1 hour for every prefix",
     "no-cold-prefix": "no waiting for one writer",
@@ -41,30 +43,33 @@ class Ablation:
 
 
 def config_of(lever: str) -> Path:
-    """The configuration beside the scenario that takes a lever away."""
+    """The configuration of this name beside the scenario."""
     return shipped_scenarios()[STORY].parent / STORY / f"{lever}.toml"
 
 
-def lived(lever: str | None, until_s: float | None = None, seed: int | None = None) -> Result:
-    """The month, or its beginning, by default or without one lever."""
-    config = config_of(lever) if lever else None
-    trial = Trial(shipped_scenarios()[STORY], lever or "own", config, seed=seed, until_s=until_s)
+def lived(config: str, until_s: float | None = None) -> Result:
+    """The month, or its beginning, by one of the configurations beside it."""
+    trial = Trial(shipped_scenarios()[STORY], config, config_of(config), until_s=until_s)
     return run_trial(trial, lambda _: None)
 
 
-def one_day(lever: str | None, day: str, folder: Path) -> Result:
-    """A single day of the month, such as `2026-11-03`; its scenario is written into `folder`."""
-    month = shipped_scenarios()[STORY].read_text(encoding="utf-8")
+def one_day(config: str | None, day: str, folder: Path) -> Result:
+    """A single day of the month, such as `2026-11-03`; its scenario is written into `folder`.
+
+    Without a `config` by the scenario's own, which pulls every lever.
+    """
+    scenario = shipped_scenarios()[STORY]
+    month = scenario.read_text(encoding="utf-8").replace("schemas/", f"{scenario.parent}/schemas/")
     lines = {"starts": f'starts = "{day}T00:00"', "duration": 'duration = "1d"'}
     text = "\n".join(lines.get(line.partition(" = ")[0], line) for line in month.splitlines())
     path = folder / f"{STORY}-{day}.toml"
     path.write_text(text, encoding="utf-8")
-    return run_trial(Trial(path, lever or "own", config_of(lever) if lever else None), lambda _: None)
+    return run_trial(Trial(path, config or "own", config_of(config) if config else None), lambda _: None)
 
 
 def ablations(until_s: float | None) -> Iterator[Ablation]:
     """As it comes, then without each lever."""
-    yield Ablation("as it comes", lived(None, until_s))
+    yield Ablation("as it comes", lived(CACHING, until_s))
     for lever, name in LEVERS.items():
         yield Ablation(name, lived(lever, until_s))
 

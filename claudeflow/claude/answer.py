@@ -64,11 +64,16 @@ def _category(message: Mapping[str, Any]) -> str | None:
 
 
 def _mismatch(message: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
-    """Why the answer does not match the schema; None when it does."""
+    """Why the message does not match the schema; None when it does."""
     try:
-        answer = orjson.loads(_text(message))
+        answer = orjson.loads(text_of(message))
     except orjson.JSONDecodeError:
         return "the answer is no JSON"
+    return schema_mismatch(answer, schema)
+
+
+def schema_mismatch(answer: Any, schema: Mapping[str, Any]) -> str | None:
+    """Why an answer does not match the schema; None when it does. Nothing of it is quoted."""
     try:
         validator = _validator(orjson.dumps(schema))
     except ValueError:
@@ -79,7 +84,8 @@ def _mismatch(message: Mapping[str, Any], schema: Mapping[str, Any]) -> str | No
     return None
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def text_of(message: Mapping[str, Any]) -> str:
+    """All text of a message."""
     content = message.get("content")
     blocks = content if isinstance(content, list) else []
     return "".join(

@@ -45,22 +45,11 @@ class ClaudeClient:
         """`api_key` is the key, or tells at each call which one is in use. `http_client` stands in for
         the network; without one, aiohttp carries the calls.
         """
-        # At DEBUG the SDK logs whole requests; no setting of the environment may switch that on.
-        logging.getLogger("anthropic").setLevel(logging.WARNING)
         self._settings = settings
         self._key_in_use: KeyInUse = api_key if callable(api_key) else api_key.__str__
         # A whole URL saves the SDK the merging of two, a tenth of a call's CPU.
         self._url = settings.base_url.rstrip("/") + MESSAGES
-        self._sdk = anthropic.AsyncAnthropic(
-            api_key=self._key_in_use(),
-            base_url=settings.base_url,
-            max_retries=0,
-            timeout=httpx2.Timeout(None, connect=settings.connect_timeout_s),
-            # Unzipping costs more than loopback and LAN bytes do, and per chunk in a stream.
-            default_headers={"anthropic-version": settings.api_version, "accept-encoding": "identity"},
-            http_client=http_client or network(settings),
-            open_telemetry=False,
-        )
+        self._sdk = sdk_that_tries_once(settings, self._key_in_use(), http_client)
 
     async def send(self, request: Request, *, on_start: OnStart | None = None) -> Reply:
         """Make one attempt. API failures are outcomes of the Reply; only cancellation is raised.
@@ -83,7 +72,9 @@ class ClaudeClient:
                 message, raw = await attempt(body, progress, on_start)
         except FAILURES as error:
             return failed_reply(error, progress, request, settings)
-        return answered_reply(message, raw, progress, request)
+        return answered_reply(
+            message, raw, progress, schema=request.schema, caches_for_1h=request.caches_for_1h
+        )
 
     async def aclose(self) -> None:
         """Close all connections. The client is of no use afterwards."""
@@ -181,6 +172,24 @@ def _parsed(response: httpx2.Response) -> tuple[dict[str, Any], bytes]:
     if isinstance(message, dict) and message.get("type") == "message":
         return message, raw
     raise anthropic.APIStatusError("no message", response=response, body=message)
+
+
+def sdk_that_tries_once(
+    settings: ClaudeSettings, api_key: str, http_client: httpx2.AsyncClient | None
+) -> anthropic.AsyncAnthropic:
+    """The SDK without retries and deadlines of its own; `http_client` stands in for the network."""
+    # At DEBUG the SDK logs whole requests; no setting of the environment may switch that on.
+    logging.getLogger("anthropic").setLevel(logging.WARNING)
+    return anthropic.AsyncAnthropic(
+        api_key=api_key,
+        base_url=settings.base_url,
+        max_retries=0,
+        timeout=httpx2.Timeout(None, connect=settings.connect_timeout_s),
+        # Unzipping costs more than loopback and LAN bytes do, and per chunk in a stream.
+        default_headers={"anthropic-version": settings.api_version, "accept-encoding": "identity"},
+        http_client=http_client or network(settings),
+        open_telemetry=False,
+    )
 
 
 def network(settings: ClaudeSettings) -> httpx2.AsyncClient:

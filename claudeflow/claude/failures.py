@@ -2,7 +2,7 @@
 
 Read it from the top: a code decides before the prose-only cases, these before the error type, the
 type before the status. An `error` event inside a stream has the status 200 of the response it came
-in, so it is judged as if it had arrived with the status of its type.
+in, and so has an errored result of a batch: both are judged as if they had the status of their type.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anthropic
 import httpx2
 
 from claudeflow.claude.assembly import MalformedStream
+from claudeflow.claude.batch_documents import MalformedBatch
 from claudeflow.claude.headers import read_retry_after_s, read_should_retry
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.domain.attempt import (
@@ -162,6 +163,7 @@ BY_CLASS: Mapping[type[BaseException], tuple[str, Verdict]] = {
     httpx2.StreamError: ("connection_error", transient),
     json.JSONDecodeError: ("malformed_response", transient),
     MalformedStream: ("malformed_response", transient),
+    MalformedBatch: ("malformed_response", transient),
     TruncatedStream: ("truncated_stream", transient),
     StalledStream: ("stalled_stream", transient),
     TimeoutError: ("timeout", transient),
@@ -189,6 +191,12 @@ def classify(error: BaseException, settings: ClaudeSettings) -> Failure:
     return verdict(Facts(JobError(kind, _clean(_story(error) or kind.replace("_", " ")))))
 
 
+def classify_result(error: JobError, settings: ClaudeSettings) -> Failure:
+    """The outcome of a request within a batch that ended with this error."""
+    said = replace(error, message=_clean(error.message))
+    return _verdict(STATUS_OF_TYPE.get(said.type, 500), said, None, settings)(Facts(said))
+
+
 def never_left(error: BaseException) -> bool:
     """True when the request surely did not leave this host: it cannot have been billed."""
     return any(isinstance(cause, _NEVER_LEFT) for cause in _causes(error))
@@ -202,16 +210,19 @@ def has_api_body(error: BaseException) -> bool:
 def _classify_status(error: anthropic.APIStatusError, settings: ClaudeSettings) -> Failure:
     in_stream = error.status_code == 200
     headers = plain_headers(error.response.headers)
-    facts = Facts(_job_error(error), None if in_stream else read_retry_after_s(headers))
+    facts = Facts(job_error(error), None if in_stream else read_retry_after_s(headers))
     status = STATUS_OF_TYPE.get(str(error.type), 500) if in_stream else error.status_code
-    verdict = (
-        BY_CODE.get(facts.error.code or "")
-        or _by_prose(status, facts.error, settings)
-        or BY_TYPE.get(facts.error.type)
+    return _verdict(status, facts.error, read_should_retry(headers), settings)(facts)
+
+
+def _verdict(status: int, error: JobError, should_retry: bool | None, settings: ClaudeSettings) -> Verdict:
+    return (
+        BY_CODE.get(error.code or "")
+        or _by_prose(status, error, settings)
+        or BY_TYPE.get(error.type)
         or BY_STATUS.get(status)
-        or _by_hint(status, read_should_retry(headers))
+        or _by_hint(status, should_retry)
     )
-    return verdict(facts)
 
 
 def _by_prose(status: int, error: JobError, settings: ClaudeSettings) -> Verdict | None:
@@ -233,7 +244,8 @@ def _by_hint(status: int, should_retry: bool | None) -> Verdict:
     return rejected if should_retry is False else transient
 
 
-def _job_error(error: anthropic.APIStatusError) -> JobError:
+def job_error(error: anthropic.APIStatusError) -> JobError:
+    """What a job keeps of an error response."""
     status = error.status_code
     if not has_api_body(error):  # a proxy's or the edge's page: its text says nothing to a producer
         text = f"the answer had status {status} and a body that is no API error"

@@ -31,13 +31,20 @@ class Progress:
     assembly: MessageAssembly = field(default_factory=MessageAssembly)
 
 
-def answered_reply(message: dict[str, Any], raw: bytes, progress: Progress, request: Request) -> Reply:
+def answered_reply(
+    message: Mapping[str, Any],
+    raw: bytes,
+    progress: Progress,
+    *,
+    schema: Mapping[str, Any] | None,
+    caches_for_1h: bool,
+) -> Reply:
     """The reply of a call that ended with a message, `raw` being its JSON."""
     usage = message.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     return Reply(
-        outcome=judge(message, request.schema),
-        usage=read_usage(usage, caches_for_1h=request.caches_for_1h),
+        outcome=judge(message, schema),
+        usage=read_usage(usage, caches_for_1h=caches_for_1h),
         raw_usage=orjson.dumps(usage),
         reading=read_reading(progress.headers),
         message=raw,

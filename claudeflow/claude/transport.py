@@ -10,10 +10,10 @@ calls in flight can afford.
 
 from __future__ import annotations
 
-import io
+import asyncio
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -23,29 +23,44 @@ import httpx2
 from claudeflow.claude.settings import ClaudeSettings
 
 LARGE_BODY_BYTES = 1 << 20
+PIECE_BYTES = 1 << 16
 # Probe silent connections: a call may be quiet for minutes, and NAT tables forget.
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
 
-_TRANSLATION: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, httpx2.ConnectTimeout),
-    (aiohttp.ServerTimeoutError, httpx2.ReadTimeout),
-    (aiohttp.ClientConnectorError, httpx2.ConnectError),
-    (aiohttp.ServerFingerprintMismatch, httpx2.ConnectError),
-    (aiohttp.ClientHttpProxyError, httpx2.ProxyError),
-    (aiohttp.InvalidURL, httpx2.UnsupportedProtocol),
-    (aiohttp.ClientPayloadError, httpx2.RemoteProtocolError),
-    (aiohttp.ServerDisconnectedError, httpx2.RemoteProtocolError),
-    (aiohttp.ClientResponseError, httpx2.RemoteProtocolError),
-    (aiohttp.ClientError, httpx2.ReadError),
-    (OSError, httpx2.ReadError),
+# Source, target, and words in place of aiohttp's where those may quote a piece of an answer.
+_TRANSLATION: tuple[tuple[type[Exception], type[httpx2.TransportError], str | None], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx2.ConnectTimeout, None),
+    (aiohttp.ServerTimeoutError, httpx2.ReadTimeout, None),
+    (aiohttp.ClientConnectorError, httpx2.ConnectError, None),
+    (aiohttp.ServerFingerprintMismatch, httpx2.ConnectError, None),
+    (aiohttp.ClientHttpProxyError, httpx2.ProxyError, None),
+    (aiohttp.InvalidURL, httpx2.UnsupportedProtocol, None),
+    (aiohttp.ClientPayloadError, httpx2.RemoteProtocolError, "the answer broke off"),
+    (aiohttp.ServerDisconnectedError, httpx2.RemoteProtocolError, None),
+    (aiohttp.ClientResponseError, httpx2.RemoteProtocolError, "the answer is no HTTP"),
+    (aiohttp.ClientError, httpx2.ReadError, None),
+    (OSError, httpx2.ReadError, None),
 )
-_TRANSLATED = tuple(source for source, _ in _TRANSLATION)
+_TRANSLATED = tuple(source for source, _, _ in _TRANSLATION)
+
+AS_IT_ARRIVES = frozenset(
+    {
+        "text/event-stream",
+        "application/x-jsonl",  # what results of batches come as
+        "application/jsonl",
+        "application/x-ndjson",
+        "application/binary",
+        "binary/octet-stream",
+        "application/octet-stream",  # also what aiohttp makes of no type at all: so older results came
+    }
+)
+"""Content types of bodies that may have no end in sight."""
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """Sends httpx2 requests through one aiohttp session, which opens with the first of them.
 
-    An event stream is handed on as it arrives; any other body is read whole first.
+    Bodies of the types in AS_IT_ARRIVES are handed on piece by piece; any other is read whole first.
     """
 
     def __init__(self, settings: ClaudeSettings) -> None:
@@ -64,17 +79,17 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 headers=[
                     (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw
                 ],
-                data=io.BytesIO(body) if len(body) > LARGE_BODY_BYTES else body,
+                data=_pieces(body) if len(body) > LARGE_BODY_BYTES else body,
                 proxy=self._proxy,
                 allow_redirects=False,
             )
             stream: httpx2.AsyncByteStream
-            if response.content_type == "text/event-stream":
-                stream = _Events(response)
+            if response.content_type in AS_IT_ARRIVES:
+                stream = _Arriving(response)
             else:
                 stream = httpx2.ByteStream(await response.read())
         except _TRANSLATED as error:
-            raise _translated(error) from error
+            _raise_translated(error)
         headers = [pair for pair in response.raw_headers if pair[0].lower() != b"set-cookie"]
         return httpx2.Response(response.status, headers=headers, stream=stream)
 
@@ -102,8 +117,15 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         )
 
 
-class _Events(httpx2.AsyncByteStream):
-    """The body of an event stream, as it arrives."""
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    """A large body bit by bit. Anything else that aiohttp can send makes it copy the whole."""
+    for start in range(0, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
+        await asyncio.sleep(0)  # a fast network would not let anybody else run
+
+
+class _Arriving(httpx2.AsyncByteStream):
+    """A body as it arrives. What nobody takes stays with the sender, but for some 100 KB."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -113,7 +135,7 @@ class _Events(httpx2.AsyncByteStream):
             async for chunk in self._response.content.iter_any():
                 yield chunk
         except _TRANSLATED as error:
-            raise _translated(error) from error
+            _raise_translated(error)
 
     async def aclose(self) -> None:
         """Give the connection back if the stream was read to its end, else close it."""
@@ -121,9 +143,10 @@ class _Events(httpx2.AsyncByteStream):
             self._response.close()
 
 
-def _translated(error: Exception) -> httpx2.TransportError:
-    target = next(target for source, target in _TRANSLATION if isinstance(error, source))
-    return target(str(error) or type(error).__name__)
+def _raise_translated(error: Exception) -> NoReturn:
+    """The same as an error of httpx2, with its cause where nothing of an answer can be in it."""
+    target, words = next(row[1:] for row in _TRANSLATION if isinstance(error, row[0]))
+    raise target(words or str(error) or type(error).__name__) from (None if words else error)
 
 
 def _proxy_for(base_url: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from claudeflow.cli.fitting import Column, Layout, Row, fitted
 from claudeflow.cli.output import count, printable, span
 from claudeflow.domain.money import usd
 from claudeflow.domain.words import plural
@@ -17,28 +18,27 @@ BAR_CELLS = 12
 _AXIS_NAME = {"requests": "requests", "input_tokens": "input tokens", "output_tokens": "output tokens"}
 
 
-def lanes_table(lanes: Sequence[Mapping[str, Any]], totals: Mapping[str, int] | None = None) -> Table:
-    """One row for each lane. `totals` are the jobs a lane will get in all, where that is known.
+def lanes_board(lanes: Sequence[Row], width: int) -> Layout:
+    """One row for each lane. `in batch` is there when any lane has jobs in batches, which are running ones.
 
     `wait` is the time from submit to first call that 95 of 100 jobs stay below.
     """
-    numbers = ("queued", "running", "done", "failed", "oldest", "wait", "input", "cached", "output", "cost")
-    table = columns("lane", right=numbers)
-    for lane in lanes:
-        table.add_row(
-            printable(lane["lane"]),
-            number(lane["queued"], "cyan"),
-            number(lane["running"], "blue"),
-            done(lane["succeeded"], (totals or {}).get(lane["lane"])),
-            number(lane["failed"], "red"),
-            _span(lane["oldest_age_s"]),
-            _span(lane["wait_p95_s"]),
-            count(lane["input_tokens"]),
-            count(lane["cache_read_tokens"]),
-            count(lane["output_tokens"]),
-            usd(lane["cost_nanousd"]),
-        )
-    return table
+    batched = Column("in batch", lambda lane: number(lane.get("in_batches", 0), "blue"))
+    chosen = (
+        Column("lane", lambda lane: printable(lane["lane"]), is_words=True),
+        Column("queued", lambda lane: number(lane["queued"], "cyan")),
+        Column("running", lambda lane: number(lane["running"], "blue")),
+        *([batched] if any(lane.get("in_batches") for lane in lanes) else []),
+        Column("done", lambda lane: done(lane["succeeded"], None)),
+        Column("failed", lambda lane: number(lane["failed"], "red")),
+        Column("oldest", lambda lane: _span(lane["oldest_age_s"]), 1),
+        Column("wait", lambda lane: _span(lane["wait_p95_s"]), 1),
+        Column("input", lambda lane: count(lane["input_tokens"]), 2),
+        Column("cached", lambda lane: count(lane["cache_read_tokens"]), 2),
+        Column("output", lambda lane: count(lane["output_tokens"]), 2),
+        Column("cost", lambda lane: usd(lane["cost_nanousd"])),
+    )
+    return fitted(chosen, lanes, width)
 
 
 def buckets_table(pools: Iterable[Mapping[str, Any]]) -> Table:

@@ -9,9 +9,9 @@ import click
 
 from claudeflow.cli.ids import id_argument
 from claudeflow.cli.offline import checked, either_door
-from claudeflow.cli.output import print_json, printable, span
+from claudeflow.cli.output import print_json, printable
 from claudeflow.cli.places import places_options
-from claudeflow.cli.record import epoch_s, local
+from claudeflow.cli.record import when
 
 
 @click.command(
@@ -41,20 +41,12 @@ def lines_of(found: Mapping[str, Any]) -> list[str]:
     state = "" if found["rule"] == "finished" else f" is {found['state']}"
     lines = [f"job {found['id']}{state}: {found['why']}"]
     if found["until"]:
-        lines.append(f"that is looked at again {_moment(found['until'])}")
+        lines.append(f"that is looked at again {when(found['until'])}")
     ahead = found["ahead"]
     if ahead:
         own = f"{ahead['workflow']:,} of its workflow ({ahead['flow']:,} of the same model)"
         others = f"about {ahead['lane']:,} of its lane, {ahead['pool']:,} of its pool"
         lines.append(f"jobs that go before it: {own}, {others}")
     if found["goes_at"]:
-        lines.append(f"expected to go {_moment(found['goes_at'])}, if nothing else comes in")
+        lines.append(f"expected to go {when(found['goes_at'])}, if nothing else comes in")
     return lines
-
-
-def _moment(at: str) -> str:
-    """A moment to come, on this machine's clock and from now."""
-    import time
-
-    in_s = epoch_s(at) - time.time()
-    return f"in {span(in_s)} ({local(at)})" if in_s > 0 else "at once"

@@ -53,6 +53,8 @@ VERBS: Mapping[str, Verb] = {
     "pause": Verb("claudeflow.cli.pause", "Hold a lane."),
     "resume": Verb("claudeflow.cli.resume", "Let a paused lane go on."),
     "status": Verb("claudeflow.cli.status", "Show lanes, limits, holds and spend."),
+    "batches": Verb("claudeflow.cli.batches", "Show Message Batches and what waits for one, or stop one."),
+    "packs": Verb("claudeflow.cli.packs", "Show what shared calls have done, or pack a prompt again."),
     "usage": Verb("claudeflow.cli.usage", "Show what was used and what it cost, by any dimension."),
     "prices": Verb("claudeflow.cli.prices", "List prices, or check those of the models in use."),
     "limits": Verb("claudeflow.cli.limits", "Show limits, how they are used, and who waits for what."),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 EXIT_OF_CODE: Mapping[str, Exit] = {
     "invalid_job": Exit.USAGE,
     "job_not_found": Exit.NOT_FOUND,
+    "batch_not_found": Exit.NOT_FOUND,
+    "pack_not_found": Exit.NOT_FOUND,
     "hold_not_found": Exit.NOT_FOUND,
     "invalid_hold": Exit.USAGE,
     "budget_not_found": Exit.NOT_FOUND,

@@ -39,6 +39,12 @@ def local(moment: str | None) -> str:
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
+def when(at: str) -> str:
+    """A moment to come, from now and on this machine's clock."""
+    in_s = epoch_s(at) - time.time()
+    return f"in {span(in_s)} ({local(at)})" if in_s > 0 else "at once"
+
+
 def error_line(error: Mapping[str, Any] | None) -> str:
     """Why a job did not succeed, on one line: `invalid_request_error: max_tokens is too large`."""
     if not error:
@@ -63,13 +69,15 @@ def lines_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("workflow", record["workflow"]),
         ("model", _model(record)),
         ("prompt", f"{prompt['name']} (version {prompt['version']})" if prompt else ""),
+        ("goes by", "Message Batches" if record.get("batched") else ""),
+        ("may share a call", f"as {record['pack']}" if record.get("pack") else ""),
         ("priority", str(record["priority"] or "")),
-        ("submitted", _with_age(record["submitted_at"])),
+        ("submitted", with_age(record["submitted_at"])),
         ("submitted by", record.get("submitted_by") or ""),
         ("not before", local(record.get("not_before"))),
         ("deadline", local(record.get("deadline"))),
-        ("started", _with_age(record.get("started_at"))),
-        ("finished", _with_age(record.get("finished_at"))),
+        ("started", with_age(record.get("started_at"))),
+        ("finished", with_age(record.get("finished_at"))),
         ("waits for", record.get("wait_reason") or ""),
         ("attempts", _attempts(record)),
         ("stop reason", record.get("stop_reason") or ""),
@@ -90,7 +98,8 @@ def _model(record: Mapping[str, Any]) -> str:
     return f"{record['model']} instead of {record['asked_model']} ({record['fallback_reason']})"
 
 
-def _with_age(moment: str | None) -> str:
+def with_age(moment: str | None) -> str:
+    """A moment that has passed, and how long ago that was."""
     return f"{local(moment)} ({ago(moment)} ago)" if moment else ""
 
 

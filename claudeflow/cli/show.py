@@ -8,11 +8,10 @@ import click
 
 from claudeflow.cli.ids import id_argument
 from claudeflow.cli.offline import EitherDoor, checked, either_door
-from claudeflow.cli.output import console, print_json, printable
+from claudeflow.cli.output import console, note, print_json, printable
 from claudeflow.cli.places import places_options
 from claudeflow.cli.record import STYLE, lines_of
 from claudeflow.cli.waiting import get_job
-from claudeflow.domain.money import usd
 
 
 @click.command(
@@ -60,17 +59,10 @@ def _print_record(record: dict[str, Any]) -> None:
 
 
 def _print_tries(tries: list[dict[str, Any]]) -> None:
-    from rich.table import Table
+    from claudeflow.cli.tries_board import WIDER, tries_board
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("try", "outcome", "status", "request id", "input", "cached", "output", "cost"):
-        table.add_column(heading, justify="left" if heading in ("outcome", "request id") else "right")
-    for row in tries:
-        known = row["call_state"] != "unknown"
-        cost = usd(row["cost_nanousd"], 6) if known else f"up to {usd(row['reserved_nanousd'], 6)}"
-        outcome = row["error_type"] or row["outcome"]
-        counts = [row["input_tokens"], row["cache_read_tokens"], row["output_tokens"]]
-        cells = [row["number"], outcome, row["http_status"], row["request_id"], *counts, cost]
-        table.add_row(*("" if cell is None else printable(str(cell)) for cell in cells))
-    console().print()
-    console().print(table)
+    screen = console()
+    board, layout = tries_board(tries, screen.width)
+    screen.print("", board, sep="\n")
+    if layout.left_out:
+        note(layout.remark(WIDER))

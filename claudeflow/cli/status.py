@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from claudeflow.cli.offline import checked, either_door
-from claudeflow.cli.output import console, print_json, printable, span
+from claudeflow.cli.output import console, note, print_json, printable, span
 from claudeflow.cli.places import places_options
+
+WIDER = "make the terminal wider, or take --json"
 
 
 @click.command(
@@ -43,13 +45,16 @@ def _print_screen(status: Mapping[str, Any]) -> None:
     parts: list[Any] = [Text(headline(status), style="bold")]
     if status["holds"]:
         parts += ["", board.holds_table(status["holds"])]
-    parts += ["", board.lanes_table(status["lanes"])]
+    screen = console()
+    lanes = board.lanes_board(status["lanes"], screen.width)
+    parts += ["", lanes.table(status["lanes"])]
     if status["pools"]:
         parts += ["", board.pools_table(status["pools"]), "", board.buckets_table(status["pools"])]
     parts += ["", board.spend_line(status["spend"])]
-    screen = console()
     for part in parts:
         screen.print(part)
+    if lanes.left_out:
+        note(lanes.remark(WIDER))
 
 
 def headline(status: Mapping[str, Any]) -> str:

@@ -43,6 +43,33 @@ _POSITIVE_FLOAT = click.FloatRange(min=0, min_open=True)
     show_default=True,
     help="Median speed; 0 means at once.",
 )
+@click.option(
+    "--batch-start-s", type=_NOT_NEGATIVE, default=0.0, show_default=True, help="When a batch's work begins."
+)
+@click.option(
+    "--batch-item-s",
+    type=_NOT_NEGATIVE,
+    default=0.0,
+    show_default=True,
+    help="Median time of a wave of a batch; 0 means at once.",
+)
+@click.option(
+    "--batch-concurrency", type=_POSITIVE, default=100, show_default=True, help="Items in a wave of a batch."
+)
+@click.option(
+    "--batch-hidden-s",
+    type=_NOT_NEGATIVE,
+    default=0.0,
+    show_default=True,
+    help="How long asking for a new batch gives 404.",
+)
+@click.option(
+    "--batch-cache-hit-share",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of items in batches that find what is cached.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same answers.")
 @click.option(
     "--faults",
@@ -103,6 +130,7 @@ def _settings(options: dict[str, Any]) -> TwinSettings:
         ttft_s=options["ttft_ms"] / 1_000,
         tokens_per_s=options["tokens_per_s"],
         seed=options["seed"],
+        **{name: value for name, value in options.items() if name.startswith("batch_")},
         keys=options["keys"],
         admin_keys=options["admin_keys"],
         report_delay_s=options["report_delay_s"],

@@ -9,11 +9,13 @@ from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.observe.settings import LogSettings
+from claudeflow.policy.batching.settings import BatchSettings
 from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
 from claudeflow.policy.money.reconcile import AdminSettings
 from claudeflow.policy.money.settings import BudgetSettings
+from claudeflow.policy.packing.settings import PackSettings
 from claudeflow.policy.retries.retry import RetrySettings
 
 
@@ -88,6 +90,8 @@ class Config:
     limiter: LimiterSettings = field(default_factory=LimiterSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    packs: PackSettings = field(default_factory=PackSettings)
+    batches: BatchSettings = field(default_factory=BatchSettings)
     budgets: dict[str, BudgetSettings] = field(default_factory=dict)
     fallback: dict[str, str] = field(default_factory=dict)
     lanes: dict[str, LaneSettings] = field(default_factory=_default_lanes)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import groupby
 
-from claudeflow.daemon.calls.gate import Assignment, PoolGate
+from claudeflow.daemon.batches.keeper import BatchKeeper
+from claudeflow.daemon.calls.assignment import Assignment
+from claudeflow.daemon.calls.gate import PoolGate
 from claudeflow.daemon.calls.pool_view import PoolView
 from claudeflow.daemon.calls.worker import Worker
+from claudeflow.daemon.packs.packer import Packer
 from claudeflow.daemon.shared import Shared
 from claudeflow.daemon.upkeep import Upkeep
 from claudeflow.domain.events import DaemonDraining, DaemonStopped, Event, JobRequeued, PoolGated
 from claudeflow.domain.job import Candidate, JobId
+from claudeflow.domain.pack_events import PromptUnpacked
 from claudeflow.domain.report import PoolStatus
 from claudeflow.intake.desks.desk import READY_PHASE
 from claudeflow.policy.lanes.flow import FlowKey
@@ -33,7 +37,9 @@ class Engine:
         self._claiming: asyncio.TaskGroup | None = None
         self._working: asyncio.TaskGroup | None = None
         self._worker: Worker | None = None
+        self._packer: Packer | None = None
         self._gate_tasks: list[asyncio.Task[None]] = []
+        self.batches: BatchKeeper | None = None
         self.upkeep = Upkeep(shared, self.arrive, self.gone, self.memory, self.is_busy)
         self.phase = "starting"
         shared.budgets.on_room(self._room_in_budgets)
@@ -51,6 +57,9 @@ class Engine:
     def arrive(self, candidates: Iterable[Candidate]) -> None:
         """Jobs became due."""
         found = tuple(candidates)
+        if self.batches is not None and any(candidate.batched for candidate in found):
+            self.batches.wake()
+            found = tuple(candidate for candidate in found if not candidate.batched)
         if any(candidate.deadline_ms is not None for candidate in found):
             self.upkeep.look_at_deadlines()
         for model, group in groupby(found, key=lambda candidate: candidate.model):
@@ -68,6 +77,8 @@ class Engine:
         """Something changed that may let jobs go, or stop them: every pool looks again."""
         for gate in self._gates.values():
             gate.look_anew()
+        if self.batches is not None:
+            self.batches.wake()
 
     @property
     def is_working(self) -> bool:
@@ -80,11 +91,16 @@ class Engine:
 
     def interrupt(self, job_id: JobId) -> bool:
         """Stop a running job's call."""
-        return self._worker is not None and self._worker.interrupt(job_id)
+        alone = self._worker is not None and self._worker.interrupt(job_id)
+        return alone or (self._packer is not None and self._packer.interrupt(job_id))
+
+    def use_packer(self, packer: Packer) -> None:
+        """Shared calls are made by this one."""
+        self._packer = packer
 
     def is_busy(self) -> bool:
         """Whether any job runs."""
-        return self._worker is not None and self._worker.running > 0
+        return self._in_flight > 0
 
     def pools(self) -> tuple[PoolStatus, ...]:
         """How the pools stand."""
@@ -99,8 +115,11 @@ class Engine:
         return [PoolView(gate, self._shared) for _, gate in sorted(self._gates.items())]
 
     def apply(self, event: Event) -> None:
-        """A closed gate is remembered at once: a successor must not ask before `retry-after` either."""
-        if isinstance(event, PoolGated):
+        """A closed gate is remembered at once: a successor must not ask before `retry-after` either.
+
+        Nor must it pack what canaries have shown to be answered otherwise.
+        """
+        if isinstance(event, PoolGated | PromptUnpacked):
             self.upkeep.save_soon()
         elif isinstance(event, JobRequeued):
             self.upkeep.look_at_deadlines()
@@ -113,12 +132,18 @@ class Engine:
         return learned | {
             "estimates": self._shared.estimator.memory(),
             "prefixes": self._shared.prefixes.memory(),
+            "batches": self._shared.batches.completion.memory(),
+            "batch_hits": self._shared.batches.hits.memory(),
+            "batch_pause": 0 if self.batches is None else self.batches.memory(),
+            "packs": {} if self._shared.packs is None else self._shared.packs.memory(),
         }
 
     def reconfigure(self) -> None:
         """The shared configuration has changed: take it up where that needs no restart."""
         self._shared.budgets.reconfigure()
         self._shared.prefixes.settings = self._shared.config.cache
+        if self.batches is not None:
+            self.batches.reconfigure()
         self.wake()
 
     async def run(self, worker: Worker, stop: asyncio.Event, hurry: asyncio.Event) -> None:
@@ -132,36 +157,58 @@ class Engine:
                 async with asyncio.TaskGroup() as self._claiming:
                     for gate in self._gates.values():
                         self._open(gate)
+                    looking = self._look_after_batches()
                     self.phase = READY_PHASE
                     await stop.wait()
                     self.phase = "draining"
                     self._stop_claiming()
-                cutting = background.create_task(self._cut_off(worker, hurry), name="grace")
+                cutting = background.create_task(self._cut_off(worker, looking, hurry), name="grace")
             released = cutting.result() if cutting.done() else 0
             cutting.cancel()
             duties.cancel()
         await self.upkeep.save_at_stop()
         self._shared.emit(DaemonStopped(released))
 
-    async def _cut_off(self, worker: Worker, hurry: asyncio.Event) -> int:
+    def _look_after_batches(self) -> asyncio.Task[None] | None:
+        assert self._working is not None
+        if self.batches is None:
+            return None
+        return self._working.create_task(self.batches.run(), name="batches")
+
+    async def _cut_off(self, worker: Worker, looking: asyncio.Task[None] | None, hurry: asyncio.Event) -> int:
         """Interrupt what still runs when the grace period is over; how many that were."""
         grace_s = self._shared.config.daemon.grace_s
-        self._shared.emit(DaemonDraining(worker.running, grace_s))
+        self._shared.emit(DaemonDraining(self._in_flight, grace_s))
         try:
             async with asyncio.timeout(grace_s):
                 await hurry.wait()
         except TimeoutError:
             pass
-        return worker.interrupt_all()
+        if looking is not None:
+            looking.cancel()
+        shared_ones = 0 if self._packer is None else self._packer.interrupt_all()
+        return worker.interrupt_all() + shared_ones
 
     def _stop_claiming(self) -> None:
+        if self.batches is not None:
+            self.batches.stop()
         for gate in self._gates.values():
             gate.stop()
 
     def _start(self, task: Assignment) -> None:
         assert self._working is not None
         assert self._worker is not None
-        self._working.create_task(self._worker.work(task))
+        if task.members:
+            assert self._packer is not None
+            self._working.create_task(self._packer.work(task))
+        else:
+            self._working.create_task(self._worker.work(task))
+
+    @property
+    def _in_flight(self) -> int:
+        """How many jobs run by calls of ours."""
+        alone = 0 if self._worker is None else self._worker.running
+        return alone + (0 if self._packer is None else self._packer.running)
 
     def _open(self, gate: PoolGate) -> None:
         assert self._claiming is not None
@@ -203,7 +250,7 @@ class IdleFloor:
 
     phase = "offline"
 
-    def arrive(self, candidates: Sequence[Candidate]) -> None:
+    def arrive(self, candidates: Iterable[Candidate]) -> None:
         """A daemon will find them in the store."""
 
     def remind(self, at_ms: int) -> None:

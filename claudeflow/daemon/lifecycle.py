@@ -97,9 +97,11 @@ class _Daemon:
         keys = KeyRing(self.key, partial(find_key, self.config.api.key_file), self.events.emit)
         built.keeper.use(keys)
         sender = client_module.ClaudeClient(self.config.api, keys.key)
+        batch_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.batches")
+        batch_sender = batch_module.BatchClient(self.config.api, keys.key)
         admin_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.admin")
         built.desk.reconciliation.use(partial(open_reports, admin_module.AdminClient))
-        worker = built.worker(sender)
+        worker = built.worker(sender, batch_sender)
         garbage = GarbageKeeper(lambda: worker.running == 0, self.clock.monotonic())
         garbage.take_over()
         reloading = front.create_task(self._reload_on_request(built), name="reload")
@@ -113,6 +115,7 @@ class _Daemon:
         for task in (reloading, watching, keeping):
             task.cancel()
         await sender.aclose()
+        await batch_sender.aclose()
 
     def _listener(self, stack: AsyncExitStack) -> socket.socket:
         """systemd's socket when it passed one, else our own."""

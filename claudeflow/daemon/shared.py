@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from claudeflow.config import Config
 from claudeflow.daemon.budgets.keeper import BudgetKeeper
 from claudeflow.daemon.clock import Clock
 from claudeflow.domain.events import Emit, Event, JobFinished
 from claudeflow.domain.job import Candidate, JobError, JobState
+from claudeflow.policy.batching.completion import CompletionBook
+from claudeflow.policy.batching.hits import HitBook
 from claudeflow.policy.caching.book import PrefixBook
 from claudeflow.policy.caching.watch import CacheWatch
 from claudeflow.policy.limits.estimate import Estimator
@@ -17,6 +20,9 @@ from claudeflow.policy.money.fallback import FallbackBook
 from claudeflow.policy.money.pricing import PriceTable
 from claudeflow.policy.retries.holds import HoldBook
 from claudeflow.store.database import Database
+
+if TYPE_CHECKING:
+    from claudeflow.daemon.packs.packs import Packs
 
 
 class EventStream:
@@ -42,6 +48,14 @@ def finished_unsent(candidate: Candidate, state: JobState, error: JobError, now_
 
 
 @dataclass(slots=True)
+class BatchLessons:
+    """What was learned of Message Batches: how long they take, and how well they cache."""
+
+    completion: CompletionBook = field(default_factory=CompletionBook)
+    hits: HitBook = field(default_factory=HitBook)
+
+
+@dataclass(slots=True)
 class Shared:
     """One per daemon. `instance` is a random id that owns this process's leases."""
 
@@ -56,6 +70,8 @@ class Shared:
     holds: HoldBook = field(default_factory=HoldBook)
     watch: CacheWatch = field(default_factory=CacheWatch)
     fallbacks: FallbackBook = field(default_factory=FallbackBook)
+    batches: BatchLessons = field(default_factory=BatchLessons)
+    packs: Packs | None = None
     budgets: BudgetKeeper = field(init=False)
 
     def __post_init__(self) -> None:

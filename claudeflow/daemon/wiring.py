@@ -8,28 +8,40 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from claudeflow.config import Config, load_prices
+from claudeflow.daemon.batches.keeper import BatchKeeper
+from claudeflow.daemon.batches.sender import BatchSender
 from claudeflow.daemon.budgets.actions import BudgetActions, Floor
+from claudeflow.daemon.calls.caching import Caching
 from claudeflow.daemon.calls.diagnostics import Diagnostics
 from claudeflow.daemon.calls.holds import KEY_EVERY_S, LOOK_EVERY_S, HoldKeeper
 from claudeflow.daemon.calls.prewarm import LOOK_EVERY_S as PREWARM_EVERY_S
 from claudeflow.daemon.calls.prewarm import Prewarmer
+from claudeflow.daemon.calls.recording import Recording
 from claudeflow.daemon.calls.requests import Requests
+from claudeflow.daemon.calls.side_calls import SideCalls
 from claudeflow.daemon.calls.warming import Warming
 from claudeflow.daemon.calls.worker import Sender, Worker
 from claudeflow.daemon.catalog import CatalogShelf, build_catalog
 from claudeflow.daemon.clock import Clock
+from claudeflow.daemon.desks.batches import StoreBatchDesk
 from claudeflow.daemon.desks.budgets import StoreBudgetDesk
-from claudeflow.daemon.desks.desk import StoreDesk
+from claudeflow.daemon.desks.desk import SideDesks, StoreDesk
 from claudeflow.daemon.desks.holds import StoreHoldDesk
 from claudeflow.daemon.engine import Engine, IdleFloor
+from claudeflow.daemon.packs.canary import CanaryKeeper
+from claudeflow.daemon.packs.packer import Packer
+from claudeflow.daemon.packs.packs import Packs
+from claudeflow.daemon.packs.shapes import PackShapes
 from claudeflow.daemon.reconcile import LOOK_EVERY_S as RECONCILE_LOOK_EVERY_S
 from claudeflow.daemon.shared import EventStream, Shared
 from claudeflow.observe.caching import CacheWatcher
 from claudeflow.observe.tally import Tally
 from claudeflow.policy.money.scopes import last_month_ms
 from claudeflow.policy.retries.holds import HoldBook
+from claudeflow.store import batches as store_batches
 from claudeflow.store import budget_changes, ledger
 from claudeflow.store import caching as store_caching
 from claudeflow.store import holds as store_holds
@@ -43,6 +55,18 @@ READINGS_AT_START = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Callers:
+    """Whoever calls the API, or decides about it: what a worker is made of."""
+
+    keeper: HoldKeeper
+    diagnostics: Diagnostics
+    prewarmer: Prewarmer
+    requests: Requests
+    batches: BatchKeeper
+    canaries: CanaryKeeper
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """A daemon that is ready to run, over an open store. Hold the instance lock."""
 
@@ -53,16 +77,26 @@ class Parts:
     engine: Engine
     keeper: HoldKeeper
     actions: BudgetActions
-    diagnostics: Diagnostics
-    prewarmer: Prewarmer
+    callers: Callers
     recovered: Recovered
 
-    def worker(self, sender: Sender) -> Worker:
-        """The worker that calls through `sender`."""
-        requests = Requests(self.shared.store)
-        self.prewarmer.use(Warming(self.shared, sender, requests, self.keeper))
-        remind = self.engine.remind
-        return Worker(sender, requests, self.shared, self.keeper, remind, diagnostics=self.diagnostics)
+    @property
+    def batches(self) -> BatchKeeper:
+        """Who looks after Message Batches."""
+        return self.callers.batches
+
+    def worker(self, sender: Sender, batch_sender: BatchSender | None = None) -> Worker:
+        """The worker that calls through `sender`; batches go through the other."""
+        shared, found, remind = self.shared, self.callers, self.engine.remind
+        if batch_sender is not None:
+            found.batches.use(batch_sender)
+        recording = Recording(shared)
+        warming = SideCalls(shared, sender, self.keeper, recording, Caching(shared, lambda _: True))
+        found.prewarmer.use(Warming(shared, warming, found.requests))
+        found.canaries.use(SideCalls(shared, sender, self.keeper, recording, Caching(shared)))
+        packer = Packer(sender, shared, self.keeper, remind, recording=recording, canaries=found.canaries)
+        self.engine.use_packer(packer)
+        return Worker(sender, found.requests, shared, self.keeper, remind, diagnostics=found.diagnostics)
 
 
 @asynccontextmanager
@@ -87,32 +121,66 @@ async def parts(
         recovered = await store.write(partial(recover, now_ms=clock.epoch_ms()))
         memory = await store.read(store_state.recall)
         shared = Shared(instance or secrets.token_hex(8), config, prices, store, clock, events.emit)
-        shared.holds = HoldBook(await store.read(store_holds.holds), clock.epoch_ms())
-        shared.estimator.recall(memory.get("estimates", []))
-        shared.prefixes.settings = config.cache
-        shared.prefixes.recall(memory.get("prefixes"))
-        await _take_up_budgets(shared)
+        await _take_up(shared, memory)
         engine = Engine(shared, memory)
         engine.expect(await store.read(store_jobs.due_flows))
         floor = engine if works else IdleFloor()
         keeper = HoldKeeper(shared, floor)
         engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over, keeper.needed)
         engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key, keeper.needed)
+        requests = Requests(store)
+        canaries = _pack(shared, shelf, engine, requests, memory)
+        batches = BatchKeeper(shared, requests, keeper, floor)
+        await _take_up_batches(batches, engine, memory)
         actions = await _take_up_actions(shared, floor, keeper)
         engine.upkeep.also(0.0, actions.look_and_rest, actions.needed)
+        aside = SideDesks(
+            StoreHoldDesk(shared, keeper, shelf),
+            StoreBudgetDesk(shared, actions),
+            StoreBatchDesk(shared, batches),
+        )
         tally, spent = Tally(), await store.read(ledger.spend)
-        holds, budgets = StoreHoldDesk(shared, keeper, shelf), StoreBudgetDesk(shared, actions)
-        desk = StoreDesk(shared, shelf, floor, holds, budgets, tally=tally, spent=spent)
+        desk = StoreDesk(shared, shelf, floor, aside, tally=tally, spent=spent)
         engine.upkeep.also(RECONCILE_LOOK_EVERY_S, desk.reconciliation.look, desk.reconciliation.needed)
-        await _fill_watch(shared)
-        diagnostics = Diagnostics(shared)
-        watcher = CacheWatcher(shared.watch, clock.epoch_ms, events.emit)
-        for listener in (tally, desk, engine, keeper, watcher, diagnostics, actions):
-            events.listen(listener.apply)
-        prewarmer = Prewarmer(shared, engine)
+        diagnostics, prewarmer = Diagnostics(shared), Prewarmer(shared, engine)
         engine.upkeep.also(PREWARM_EVERY_S, prewarmer.look, prewarmer.needed)
-        events.listen(prewarmer.apply)
-        yield Parts(shared, events, shelf, desk, engine, keeper, actions, diagnostics, prewarmer, recovered)
+        watcher = CacheWatcher(shared.watch, clock.epoch_ms, events.emit)
+        for listener in (tally, desk, engine, keeper, watcher, diagnostics, actions, prewarmer):
+            events.listen(listener.apply)
+        callers = Callers(keeper, diagnostics, prewarmer, requests, batches, canaries)
+        yield Parts(shared, events, shelf, desk, engine, keeper, actions, callers, recovered)
+
+
+async def _take_up(shared: Shared, memory: dict[str, Any]) -> None:
+    """What earlier daemons had learned, spent and held."""
+    shared.holds = HoldBook(await shared.store.read(store_holds.holds), shared.clock.epoch_ms())
+    shared.estimator.recall(memory.get("estimates", []))
+    shared.prefixes.settings = shared.config.cache
+    shared.prefixes.recall(memory.get("prefixes"))
+    shared.batches.completion.recall(memory.get("batches", []))
+    shared.batches.hits.recall(memory.get("batch_hits", []))
+    await _take_up_budgets(shared)
+    await _fill_watch(shared)
+
+
+def _pack(
+    shared: Shared, shelf: CatalogShelf, engine: Engine, requests: Requests, memory: dict[str, Any]
+) -> CanaryKeeper:
+    """Jobs of prompts that say so share calls from now on."""
+    shared.packs = Packs(shared, PackShapes(shared, requests, lambda: shelf.catalog.prompts))
+    shared.packs.recall(memory.get("packs"))
+    engine.upkeep.also(0.0, shared.packs.shapes.load, shared.packs.shapes.needed)
+    canaries = CanaryKeeper(shared, requests, engine.gate)
+    engine.upkeep.also(0.0, canaries.look, canaries.needed)
+    return canaries
+
+
+async def _take_up_batches(batches: BatchKeeper, engine: Engine, memory: dict[str, Any]) -> None:
+    """What is under way costs what it reserved, and pauses go on."""
+    batches.recall(memory.get("batch_pause"))
+    batches.on_pause(engine.upkeep.save_soon)
+    batches.money.take_up(await batches.shared.store.read(store_batches.open_spend))
+    engine.batches = batches
 
 
 async def _take_up_budgets(shared: Shared) -> None:

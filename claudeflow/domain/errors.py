@@ -4,7 +4,7 @@
     ├── ConfigError            exit 78; every mistake with its key path
     ├── IntakeError            the caller's fault: HTTP 4xx, exit 2
     │   ├── InvalidJob         one or more fields are wrong
-    │   ├── JobNotFound        HTTP 404, exit 5
+    │   ├── JobNotFound        HTTP 404, exit 5; so are BatchNotFound and what else is not there
     │   ├── Conflict           the job's state does not allow this: HTTP 409, exit 6
     │   └── QueueFull          the lane takes no more for now: HTTP 503, Retry-After
     ├── PromptError            a prompt folder is wrong; names the file
@@ -69,6 +69,20 @@ class JobNotFound(IntakeError):
     """No job has this id."""
 
     code = "job_not_found"
+    http_status = 404
+
+
+class BatchNotFound(IntakeError):
+    """No batch has this number."""
+
+    code = "batch_not_found"
+    http_status = 404
+
+
+class PackNotFound(IntakeError):
+    """No prompt of this name is packed, or was."""
+
+    code = "pack_not_found"
     http_status = 404
 
 

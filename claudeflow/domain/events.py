@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from claudeflow.domain.batch_events import BatchEvent
 from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
 from claudeflow.domain.cache_events import CacheEvent
 from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldCause, Scope
 from claudeflow.domain.job import JobError, JobId, JobState
+from claudeflow.domain.pack_events import PackEvent
 from claudeflow.domain.usage import Usage
 
 
@@ -93,8 +95,9 @@ class JobsSubmitted:
 class CallEnded:
     """One API call ended, well or not. Durations in seconds, money in nano-dollars (as in `Bill`).
 
-    `settled` is False when only the other side knows what it cost. `kind` is `message`, or `prewarm`
-    for a call that only wrote a prefix: it has no job.
+    `settled` is False when only the other side knows what it cost. `kind` is `message`; `prewarm` for a
+    call that only wrote a prefix and `canary` for one that checked a pack: these have no job; `pack` for one
+    that served `jobs` jobs, the first of which is named. `batch_id`: that batch carried it.
     """
 
     job_id: JobId | None
@@ -120,6 +123,8 @@ class CallEnded:
     prefix: str | None = None
     unbatched_nanousd: int = 0
     plain_nanousd: int = 0
+    jobs: int = 1
+    batch_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +251,8 @@ Event = (
     | JobsSubmitted
     | CallEnded
     | CacheEvent
+    | PackEvent
+    | BatchEvent
     | JobFinished
     | JobRequeued
     | PoolGated

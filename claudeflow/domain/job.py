@@ -84,7 +84,8 @@ class NewJob:
     """A job as its producer asked for it, checked and complete, not yet stored.
 
     `body` is JSON: the whole Messages body, or with `prompt` set its rendered `messages` alone.
-    `input_bytes` is the size of what will be sent; `prefix` names its cacheable part, if any.
+    `input_bytes` is the size of what will be sent; `prefix` names its cacheable part, if any. `pack` is the
+    prompt as which it may share a call (`name@version`), None: it goes alone; `batched`: it goes by a batch.
     `most_input_tokens` is the most that its input can count, whatever it refers to (0: not looked at).
     `terms` (bits of `usage.Terms`) are what it asks for that decides at which prices it is billed.
     `fallback_model` is the cheaper model that would take it; while that answers, `asked_model` is the
@@ -113,11 +114,16 @@ class NewJob:
     fallback_model: str | None = None
     asked_model: str | None = None
     fallback_reason: str | None = None
+    pack: str | None = None
+    batched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A queued job as the scheduler sees it: enough to choose and to size it, no payload."""
+    """A queued job as the scheduler sees it: enough to choose and to size it, no payload.
+
+    `items`: so many jobs share the call, for which this one stands.
+    """
 
     id: JobId
     lane: str
@@ -132,6 +138,9 @@ class Candidate:
     most_input_tokens: int = 0
     most_web_searches: int = 0
     terms: int = 0
+    pack: str | None = None
+    batched: bool = False
+    items: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +196,8 @@ class JobError:
 class JobRecord:
     """Everything the store knows of a job but its payload and result. Times are epoch milliseconds.
 
-    `asked_model` is there when `model` answers in its place, for the `fallback_reason`.
+    `asked_model` is there when `model` answers in its place, for the `fallback_reason`. `batched`: it goes by
+    Message Batches; `pack`: the prompt as which it may share a call.
     """
 
     id: JobId
@@ -214,3 +224,5 @@ class JobRecord:
     submitted_by: str | None
     asked_model: str | None = None
     fallback_reason: str | None = None
+    batched: bool = False
+    pack: str | None = None

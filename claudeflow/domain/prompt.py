@@ -3,8 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+
+
+class Verify(StrEnum):
+    """How the answers in a pack are told apart."""
+
+    SEAL = "seal"
+    """Each answer must repeat the seal that stood at the end of its item: a mixed-up id is found."""
+    ID = "id"
+    """By the item's id alone: cheaper by some tokens, and blind to mixed-up ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryRules:
+    """How packed answers are checked against single ones.
+
+    `share` of the packed jobs are asked again by a call of their own. Two answers agree when they are
+    equal JSON, or their `fields` are (names of top-level keys, or paths such as `route.team`), or the
+    `command` says so (both come on its standard input, exit code 0: they agree). Above
+    `max_disagreement` the prompt is packed no more.
+    """
+
+    share: float = 0.0
+    fields: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    max_disagreement: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PackRules:
+    """How jobs of a prompt may share a call. `max_input_tokens` is for all their own texts together."""
+
+    max_items: int
+    max_input_tokens: int = 20_000
+    max_wait_s: float = 2.0
+    verify: Verify = Verify.SEAL
+    canary: CanaryRules = field(default_factory=CanaryRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +50,8 @@ class PromptTemplate:
 
     `system` is sent verbatim and cached; `user` is a Jinja2 template of the volatile part.
     `schema` is the JSON schema of a structured answer, `tools` the Messages `tools` array.
-    `fallback` is the cheaper model that may answer when a budget says so.
+    `fallback` is the cheaper model that may answer when a budget says so. `pack` is there when its jobs
+    may share calls.
     """
 
     name: str
@@ -28,6 +66,7 @@ class PromptTemplate:
     tools: tuple[Mapping[str, Any], ...] = ()
     schema: Mapping[str, Any] | None = None
     fallback: str | None = None
+    pack: PackRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,10 @@ from claudeflow.domain.quota import Axis
 class AttemptRow:
     """One try at a job, with the call that served it.
 
-    `call_state` is `settled`, `unknown` (the cost is at most `reserved_nanousd`) or `open`.
+    `call_state` is `settled`, `unknown` (the cost is at most `reserved_nanousd`) or `open`. Where the call
+    served several jobs (`items`: this one as `slot`, the others are `shared_with`), cost, tokens and
+    `call_ms` are this job's part. `batch_id` is our number of the batch that carried it, `batch_api_id` the
+    API's name for that.
     """
 
     number: int
@@ -30,13 +33,20 @@ class AttemptRow:
     cache_write_tokens: int | None
     cache_read_tokens: int | None
     output_tokens: int | None
+    items: int = 1
+    slot: str | None = None
+    call_ms: int | None = None
+    batch_id: int | None = None
+    batch_api_id: str | None = None
+    shared_with: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
     """One lane now, and what it did since the daemon started.
 
-    `oldest_age_s` is the age of its oldest queued job; the waits are from submit to first call.
+    `oldest_age_s` is the age of its oldest queued job; the waits are from submit to first call. Of the
+    running ones `in_batches` are with Message Batches.
     """
 
     lane: str
@@ -52,6 +62,7 @@ class LaneStatus:
     output_tokens: int
     cost_nanousd: int
     uncached_nanousd: int
+    in_batches: int = 0
 
 
 @dataclass(frozen=True, slots=True)

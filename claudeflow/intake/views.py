@@ -37,6 +37,8 @@ def record_to_json(record: JobRecord) -> dict[str, Any]:
         "error": asdict(record.error) if record.error else None,
         "cost_nanousd": record.cost_nanousd,
         "prompt": asdict(record.prompt) if record.prompt else None,
+        "batched": record.batched,
+        "pack": record.pack,
         "dedupe_key": record.dedupe_key,
         "metadata": dict(record.metadata),
         "submitted_by": record.submitted_by,

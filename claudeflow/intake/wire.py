@@ -24,6 +24,7 @@ from claudeflow.intake.models import UNKNOWN_MODEL, ModelTraits, traits_of
 from claudeflow.intake.option_checks import check_options
 from claudeflow.intake.size import Most, most_of
 from claudeflow.policy.caching.naming import path_of
+from claudeflow.policy.packing.request import item_text
 
 DEFAULT_WORKFLOW = "default"
 _PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
@@ -43,6 +44,7 @@ class _Asked:
     prefix: str | None
     fallback_model: str | None
     prompt: PromptRef | None = None
+    pack: str | None = None
 
 
 def parse_job(raw: bytes, catalog: Catalog, *, now_ms: int, submitted_by: str | None) -> NewJob:
@@ -76,6 +78,7 @@ def parse_job(raw: bytes, catalog: Catalog, *, now_ms: int, submitted_by: str | 
         metadata=envelope.metadata,
         traceparent=envelope.traceparent,
         submitted_by=submitted_by,
+        pack=asked.pack,
     )
 
 
@@ -224,7 +227,15 @@ def _render(
         prefix=_prefix_of(template, rendered, catalog) if whole else None,
         fallback_model=fallback_of(rendered, template.fallback, most.input_tokens, catalog),
         prompt=PromptRef(template.name, template.version),
+        pack=_pack_of(template, rendered),
     )
+
+
+def _pack_of(template: PromptTemplate, rendered: Mapping[str, Any]) -> str | None:
+    """As what the job may share a call; None when it cannot."""
+    if template.pack is None or item_text(rendered["messages"]) is None:
+        return None
+    return f"{template.name}@{template.version}"
 
 
 def _prefix_of(template: PromptTemplate, rendered: Mapping[str, Any], catalog: Catalog) -> str | None:

@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, assert_never
+from typing import Any, BinaryIO
 
 import orjson
 
+from claudeflow.domain import batch_events as batch
 from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
+from claudeflow.domain import pack_events as pack
 from claudeflow.domain.attempt import Succeeded
 from claudeflow.domain.budget import BudgetChange
 from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
@@ -30,50 +32,58 @@ LEVELS = {"debug": 7, "info": 6, "notice": 5, "warning": 4, "error": 3}
 
 SUCCEEDED = Succeeded.__name__.lower()
 
-_CACHE_LEVELS: Mapping[type[ev.Event], str] = {
+LEVEL_OF: Mapping[type[ev.Event], str] = {
+    ev.OwnTrouble: "error",
+    ev.PoolGated: "warning",
+    ev.HoldSet: "warning",
+    ev.ConfigRefused: "warning",
+    ev.LeaseRefused: "warning",
+    ev.BooksDrifted: "warning",
+    ev.PromptsRefused: "warning",
+    ev.PromptLeaks: "warning",
+    BudgetThreshold: "warning",
     cache.CacheShareFell: "warning",
     cache.PrefixChurned: "warning",
+    pack.PromptUnpacked: "warning",
+    batch.BatchLost: "warning",
+    batch.BatchRefused: "warning",
+    batch.BatchLate: "notice",
     cache.CacheMissExplained: "notice",
     cache.CacheMissed: "info",
+    pack.PackingJudged: "info",
+    batch.BatchCreated: "info",
+    batch.BatchEnded: "info",
+    batch.BatchBooked: "info",
+    batch.BatchCancelAsked: "info",
+    ev.DaemonReady: "info",
+    ev.DaemonDraining: "info",
+    ev.DaemonStopped: "info",
+    ev.ConfigReloaded: "info",
+    ev.PromptsReloaded: "info",
+    ev.PoolOpened: "info",
+    ev.HoldReleased: "info",
+    ev.KeyChanged: "info",
+    BudgetEased: "info",
+    BudgetChanged: "info",
+    ev.JobMoved: "info",
+    ev.BooksCompared: "info",
+    pack.PackAnswered: "debug",
+    pack.CanaryAnswered: "debug",
+    ev.JobRequeued: "debug",
+    ev.JobsSubmitted: "debug",
 }
+"""How loud each kind of event is, but for those of which it depends on how it went."""
 
 
 def level_of(event: ev.Event) -> str:
     """How loud an event is. Failures of jobs are notices; only our own trouble is an error."""
     match event:
-        case ev.OwnTrouble():
-            return "error"
-        case ev.PoolGated() | ev.HoldSet() | ev.ConfigRefused() | ev.LeaseRefused() | ev.BooksDrifted():
-            return "warning"
-        case ev.PromptsRefused() | ev.PromptLeaks() | BudgetThreshold():
-            return "warning"
-        case (
-            cache.CacheShareFell() | cache.PrefixChurned() | cache.CacheMissExplained() | cache.CacheMissed()
-        ):
-            return _CACHE_LEVELS[type(event)]
         case ev.JobFinished(state=state):
             return "info" if state in (JobState.SUCCEEDED, JobState.CANCELLED) else "notice"
         case ev.CallEnded(outcome=outcome):
             return "debug" if outcome == SUCCEEDED else "notice"
-        case ev.JobRequeued() | ev.JobsSubmitted():
-            return "debug"
-        case (
-            ev.DaemonReady()
-            | ev.DaemonDraining()
-            | ev.DaemonStopped()
-            | ev.ConfigReloaded()
-            | ev.PromptsReloaded()
-            | ev.PoolOpened()
-            | ev.HoldReleased()
-            | ev.KeyChanged()
-            | BudgetEased()
-            | BudgetChanged()
-            | ev.JobMoved()
-            | ev.BooksCompared()
-        ):
-            return "info"
         case _:
-            assert_never(event)
+            return LEVEL_OF[type(event)]
 
 
 def fields_of(event: ev.Event) -> dict[str, Any]:

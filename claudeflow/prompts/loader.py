@@ -1,7 +1,7 @@
 """Loads prompt folders: one folder per prompt, named after it.
 
 ticket-triage/
-  prompt.toml   model, max_tokens; optional effort, lane, workflow, fallback
+  prompt.toml   model, max_tokens; optional effort, lane, workflow, fallback, pack
   system.md     sent verbatim and cached: the stable part
   user.md       Jinja2 template of the volatile part
   tools.json    optional: the Messages `tools` array
@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from claudeflow.domain.errors import Mistake, PromptError
-from claudeflow.domain.prompt import PromptTemplate
+from claudeflow.domain.prompt import PackRules, PromptTemplate
 from claudeflow.domain.words import plural
+from claudeflow.policy.packing.schema import lacks_field, schema_problem
 from claudeflow.prompts.files import is_passed_over, read_text
 from claudeflow.prompts.json_files import read_json, tool_mistakes
 from claudeflow.prompts.rendering import compile_user
-from claudeflow.prompts.settings import PromptSettings, settings_mistakes
+from claudeflow.prompts.settings import PromptSettings, read_settings, settings_mistakes
 from claudeflow.prompts.versions import stable_version
 
 REQUIRED_FILES = ("prompt.toml", "system.md", "user.md")
@@ -70,6 +71,8 @@ class _PromptFolder:
         user = self._user()
         tools = self._tools()
         schema = self._schema()
+        if settings is not None and settings.pack is not None:
+            self._check_pack(settings.pack, schema)
         if self.mistakes or settings is None or system is None or user is None:
             return None
         return PromptTemplate(
@@ -83,6 +86,7 @@ class _PromptFolder:
             user=user,
             effort=settings.effort,
             fallback=settings.fallback,
+            pack=settings.pack,
             tools=tools,
             schema=schema,
         )
@@ -120,7 +124,28 @@ class _PromptFolder:
         wrong = settings_mistakes(table)
         for message in wrong:
             self._note("prompt.toml", message)
-        return None if wrong else PromptSettings(**table)
+        return None if wrong else read_settings(table)
+
+    def _check_pack(self, rules: PackRules, schema: dict[str, Any] | None) -> None:
+        """What jobs that share calls need beyond what each file must be by itself."""
+        if self._has("tools.json"):
+            self._note("tools.json", "a prompt with [pack] has no tools; remove this file, or [pack]")
+        if not self._has("schema.json"):
+            self._note("schema.json", "missing; a prompt with [pack] needs one, or remove [pack]")
+        if schema is None:
+            return
+        problem = schema_problem(schema)
+        if problem is not None:
+            self._note("schema.json", problem)
+        for field in rules.canary.fields:
+            if lacks_field(schema, field):
+                self._note(
+                    "prompt.toml",
+                    f"pack.canary.compare: found {field!r}; allowed: fields that answers by schema.json have",
+                )
+
+    def _has(self, file: str) -> bool:
+        return os.path.lexists(self._folder / file)
 
     def _user(self) -> str | None:
         source = self._text("user.md")

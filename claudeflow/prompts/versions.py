@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from claudeflow.domain.errors import PromptError
-from claudeflow.domain.prompt import PromptTemplate
+from claudeflow.domain.prompt import CanaryRules, PackRules, PromptTemplate, Verify
 
 _VERSION_CHARS = 16
 
@@ -38,6 +38,16 @@ def from_json(stored: bytes) -> PromptTemplate:
     """The template that `to_json` wrote, equal to the original. Raises PromptError."""
     try:
         fields = orjson.loads(stored)
-        return PromptTemplate(**{**fields, "tools": tuple(fields["tools"])})
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        pack = fields.get("pack")
+        rules = None if pack is None else _pack_rules(pack)
+        return PromptTemplate(**{**fields, "tools": tuple(fields["tools"]), "pack": rules})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PromptError(f"a stored prompt template cannot be read: {error}") from error
+
+
+def _pack_rules(stored: Mapping[str, Any]) -> PackRules:
+    canary = stored["canary"]
+    lists = {key: tuple(canary[key]) for key in ("fields", "command")}
+    return PackRules(
+        **{**stored, "verify": Verify(stored["verify"]), "canary": CanaryRules(**{**canary, **lists})}
+    )

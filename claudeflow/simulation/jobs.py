@@ -24,7 +24,7 @@ class JobMaker:
         self._workflow = workflow
         self._chance = Random(f"{seed}/{workflow.name}/jobs")  # noqa: S311 - repeatable on purpose
         self._made = 0
-        self._request = {} if workflow.settings.prompt else _request(workflow)
+        self._request = {} if workflow.prompt else _request(workflow)
 
     def make(self, row: TraceRow | None = None) -> Job:
         """The next job, with the sizes of `row` where the trace decides them."""
@@ -32,10 +32,10 @@ class JobMaker:
         text = self._text(row or self._any_row())
         job: dict[str, Any] = {"workflow": self._workflow.name, "lane": self._workflow.lane}
         settings = self._workflow.settings
-        if settings.prompt:
-            job["prompt"] = settings.prompt
+        if self._workflow.prompt:
+            job["prompt"] = self._workflow.prompt
             job["input"] = {
-                name: text if value == TEXT else value for name, value in settings.variables.items()
+                name: text if value == TEXT else value for name, value in self._workflow.variables.items()
             }
         else:
             job["request"] = {**self._request, "messages": [{"role": "user", "content": text}]}

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from claudeflow.domain.events import CallEnded, Event, JobFinished, JobsSubmitted
-from claudeflow.domain.job import JobId
+from claudeflow.domain.job import JobId, JobState
 from claudeflow.domain.report import PoolStatus, Status
 from claudeflow.simulation.columns import Columns, Key
 from claudeflow.simulation.draws import DrawBook
@@ -54,6 +54,7 @@ class Recorder:
         self._estimates = EstimateBook()
         self._calls_of: dict[JobId, int] = {}
         self._counts: Counter[Key] = Counter()
+        self._minutes: Counter[int] = Counter()
         self._columns = Columns()
         self._draws = DrawBook(our_names or {})
         self._status: Status | None = None
@@ -82,9 +83,9 @@ class Recorder:
                 self._count("submitted", lane, jobs)
             case CallEnded():
                 self._estimates.called(event, at_s)
-                self._count_call(event)
+                self._count_call(event, at_s)
             case JobFinished(lane=lane, workflow=workflow):
-                called = self._calls_of.pop(event.job_id, 0) > 0
+                called = self._calls_of.pop(event.job_id, 0) > 0 or event.state is JobState.SUCCEEDED
                 self._sheet(lane, workflow).count_end(event, at_s, called=called)
                 self._count("ended", lane)
             case _:
@@ -142,6 +143,7 @@ class Recorder:
             at_s=self._columns.at_s,
             series=self._columns.series(),
             estimates=self._estimates.result(),
+            most_calls_per_min=max(self._minutes.values(), default=0),
         )
 
     @property
@@ -154,14 +156,16 @@ class Recorder:
     def _count(self, measure: str, of: str, amount: int = 1) -> None:
         self._counts[measure, of, ""] += amount
 
-    def _count_call(self, event: CallEnded) -> None:
+    def _count_call(self, event: CallEnded, at_s: float) -> None:
         if event.error is not None and event.error.type in NEVER_SENT:
             return
         number = 1
         if event.job_id is not None:
             number = self._calls_of[event.job_id] = self._calls_of.get(event.job_id, 0) + 1
         self._sheet(event.lane, event.workflow).count_call(event, number)
-        self._count("calls", event.lane)
+        if event.batch_id is None:
+            self._count("calls", event.lane)
+            self._minutes[int((at_s - event.duration_s) // 60)] += 1
         self._count("cost_nanousd", event.lane, event.cost_nanousd)
         self._count("uncached_nanousd", event.lane, event.uncached_nanousd)
         if event.outcome in (THROTTLED, OVERLOADED):

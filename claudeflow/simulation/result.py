@@ -56,8 +56,10 @@ class Work:
     to the answer, of the succeeded. `unfinished` jobs had not ended when the run did, and are in
     neither; `oldest_queued_s` is the age of the oldest that was still queued. `last_end_s` is when the
     last job ended. `throttled` calls got a 429 for pace, `overloaded` a 529; `retries` are calls for a job
-    that had made one before. Calls that were under way when the run ended are not among them. Money as
-    in `Bill`: `cost_nanousd` was paid, the others are what the same tokens would have cost otherwise.
+    that had made one before. Calls that were under way when the run ended are not among them. `batched`
+    calls were requests in a batch: they are in no `calls_per_min`, as limits of pace do not count them.
+    `packs` are calls that several jobs shared, and `carried` is how many jobs all calls had together. Money
+    as in `Bill`: `cost_nanousd` was paid, the others are what the same tokens would have cost otherwise.
     """
 
     name: str
@@ -87,6 +89,20 @@ class Work:
     cache_write_1h_tokens: int = 0
     unbatched_nanousd: int = 0
     plain_nanousd: int = 0
+    calls_per_min: float = 0.0
+    batched: int = 0
+    packs: int = 0
+    carried: int = 0
+
+    @property
+    def jobs_per_call(self) -> float | None:
+        """How many jobs a call had on average; None without calls."""
+        return self.carried / self.calls if self.calls else None
+
+    @property
+    def batches_saved_share(self) -> float | None:
+        """What the discount of batches has saved, as part of the bill without it; None without a bill."""
+        return 1.0 - self.cost_nanousd / self.unbatched_nanousd if self.unbatched_nanousd else None
 
     @property
     def caching_saved_nanousd(self) -> int:
@@ -215,7 +231,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One run. `complete` is False when it was interrupted at `simulated_s`."""
+    """One run. `complete` is False when it was interrupted at `simulated_s`.
+
+    `most_calls_per_min` is how many calls began in the busiest minute, those in batches left out.
+    """
 
     about: About
     complete: bool
@@ -230,6 +249,7 @@ class Result:
     at_s: tuple[float, ...]
     series: tuple[Series, ...]
     estimates: Estimates = Estimates()
+    most_calls_per_min: int = 0
     schema: int = SCHEMA
 
     def values(self, measure: str, of: str = "", axis: str = "") -> tuple[float | None, ...]:

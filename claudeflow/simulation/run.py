@@ -17,6 +17,7 @@ from typing import Protocol
 import httpx2
 import orjson
 
+from claudeflow.claude.batches import BatchClient
 from claudeflow.claude.client import ClaudeClient
 from claudeflow.config import Config, StoreSettings
 from claudeflow.daemon.shared import EventStream
@@ -29,6 +30,7 @@ from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.wire import parse_job
 from claudeflow.simulation.arrivals import Arrival
 from claudeflow.simulation.clock import SimulatedClock
+from claudeflow.simulation.prompts import PromptFolder, write_prompts
 from claudeflow.simulation.timeline import VirtualTimeLoop
 from claudeflow.twin.clock import LoopClock
 from claudeflow.twin.engine import Twin
@@ -45,7 +47,8 @@ PRODUCER = "simulation"
 class Stage:
     """What a run needs: both sides of the wire, what arrives in order of time, and for how long (seconds).
 
-    `epoch_s` is the date of its second 0.
+    `epoch_s` is the date of its second 0. `prompts` are there beside those of the configuration.
+    `store` is a new file in which the store is kept; without it nothing is.
     """
 
     config: Config
@@ -54,6 +57,8 @@ class Stage:
     epoch_s: float
     duration_s: float
     seed: int = 0
+    prompts: tuple[PromptFolder, ...] = ()
+    store: Path | None = None
 
 
 class Watcher(Protocol):
@@ -86,9 +91,18 @@ def simulate(stage: Stage, watcher: Watcher, sample_every_s: float) -> None:
         tempfile.TemporaryDirectory(prefix="claudeflow-simulation-", dir=_fast_folder()) as folder,
         asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
     ):
-        store = StoreSettings(str(Path(folder) / "store.db"))
-        staged = replace(stage, config=replace(stage.config, store=store))
-        runner.run(_Run(staged, watcher, sample_every_s).live())
+        config = _staged(stage, Path(folder))
+        runner.run(_Run(replace(stage, config=config), watcher, sample_every_s).live())
+
+
+def _staged(stage: Stage, folder: Path) -> Config:
+    """The configuration with its store, and with the prompts of the stage, in a folder."""
+    store = stage.store or folder / "store.db"
+    config = replace(stage.config, store=StoreSettings(str(store)))
+    if not stage.prompts:
+        return config
+    write_prompts(stage.prompts, folder / "prompts", beside=config.prompts.folder)
+    return replace(config, prompts=replace(config.prompts, folder=str(folder / "prompts")))
 
 
 def _fast_folder() -> str | None:
@@ -125,8 +139,9 @@ class _Run:
         stop, hurry = asyncio.Event(), asyncio.Event()
         http = httpx2.AsyncClient(transport=TwinTransport(self._twin), timeout=None, trust_env=False)
         client = ClaudeClient(built.shared.config.api, PRODUCER, http_client=http)
+        batches = BatchClient(built.shared.config.api, PRODUCER, http_client=http)
         async with asyncio.TaskGroup() as group:
-            engine = group.create_task(built.engine.run(built.worker(client), stop, hurry))
+            engine = group.create_task(built.engine.run(built.worker(client, batches), stop, hurry))
             outside = [
                 group.create_task(self._submit_all(built, group)),
                 group.create_task(self._sample_all(built)),

@@ -22,6 +22,7 @@ from claudeflow.daemon.catalog import build_catalog
 from claudeflow.domain.errors import ConfigError, Mistake
 from claudeflow.intake.catalog import Catalog
 from claudeflow.simulation.apiside import read_api
+from claudeflow.simulation.prompts import PromptFolder, prompt_of
 from claudeflow.simulation.when import Period, read_duration, read_start, read_zone
 from claudeflow.simulation.workflow import Workflow
 from claudeflow.simulation.workloads import Surroundings, read_workflows
@@ -49,6 +50,11 @@ class Scenario:
     def period(self) -> Period:
         """Its stretch of time."""
         return Period(self.starts, self.zone, self.duration_s)
+
+    @property
+    def prompts(self) -> tuple[PromptFolder, ...]:
+        """The prompts that are written for it, beside those of the configuration."""
+        return tuple(prompt_of(workflow) for workflow in self.workflows if workflow.schema is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ def run_trial(trial: Trial, tell: Callable[[Progress], None], events: Path | Non
         epoch_s=scenario.starts.timestamp(),
         duration_s=scenario.duration_s,
         seed=scenario.seed,
+        prompts=scenario.prompts,
     )
     names = our_pool_names(load_prices(scenario.config.prices))
     recorder = Recorder(about(scenario, trial.label), tuple(scripted(scenario.twin)), names)

@@ -20,6 +20,9 @@ ELSE = "else"
 TEXT = "$text"
 """Stands in `variables` where the job's own text goes."""
 
+OWN_TEXT = "text"
+"""The variable of a prompt that the simulation writes."""
+
 Duration = Annotated[float, PlainValidator(read_duration)]
 Share = Annotated[float, Ge(0), Le(1)]
 
@@ -39,6 +42,13 @@ class Rates:
     def any(self) -> bool:
         """Whether jobs ever come."""
         return self.otherwise > 0 or any(rate > 0 for _, rate in self.windows)
+
+
+def read_schema(value: Any) -> str | Mapping[str, Any]:
+    """A schema as the scenario writes it: a table, or the path of a JSON file. Raises ValueError."""
+    if value and isinstance(value, str | Mapping):
+        return value
+    raise ValueError(f"must be the path of a JSON file, or a table that is a schema; found {shown(value)}")
 
 
 def read_rates(table: Any) -> Rates:
@@ -103,6 +113,8 @@ class WorkflowSettings:
     output_tokens: Annotated[Size | None, PlainValidator(read_size)] = None
     system_tokens: Annotated[int | AsTrace, PlainValidator(read_shared_size)] = 0
     max_tokens: Annotated[int, Ge(1)] | None = None
+    schema: Annotated[str | Mapping[str, Any], PlainValidator(read_schema)] = ""
+    pack: dict[str, Any] = field(default_factory=dict)
     priority: Annotated[int, Ge(-100), Le(100)] = 0
     priority_share: Share = 1.0
     deadline: Duration | None = None
@@ -113,18 +125,29 @@ class WorkflowSettings:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow with all that its jobs are made of. `lane` is never empty."""
+    """A workflow with all that its jobs are made of. `lane` is never empty; `schema` is its own prompt's."""
 
     settings: WorkflowSettings
     lane: str
     model: Model
     trace: Trace | None = None
     texts: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
         """What its jobs carry as `workflow`."""
         return self.settings.name
+
+    @property
+    def prompt(self) -> str:
+        """The prompt that its jobs name: one that there is, or its own, or none."""
+        return self.settings.prompt or ("" if self.schema is None else self.name)
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """The prompt's variables; `TEXT` stands for the job's own text."""
+        return self.settings.variables if self.settings.prompt else {OWN_TEXT: TEXT}
 
     @property
     def system_tokens(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from claudeflow.domain.errors import InvalidJob, Mistake
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.wire import parse_job
 from claudeflow.simulation.jobs import JobMaker
+from claudeflow.simulation.prompts import prompt_of, read_back
 from claudeflow.simulation.sizes import AsTrace
 from claudeflow.simulation.traces import Trace, read_texts, read_trace
 from claudeflow.simulation.workflow import TEXT, Workflow, WorkflowSettings
@@ -69,14 +70,14 @@ class _WorkflowReader:
         settings = self._settings(table)
         if settings is None:
             return None
-        trace, texts = self._trace(settings), self._texts(settings)
+        trace, texts, schema = self._trace(settings), self._texts(settings), self._schema(settings)
         model, lane = self._model(settings), self._lane(settings)
         if not self.mistakes:
             for key, message in _contradictions(settings):
                 self.note(key, message)
         if self.mistakes or model is None:
             return None
-        workflow = Workflow(settings, lane, model, trace, texts)
+        workflow = Workflow(settings, lane, model, trace, texts, schema)
         self._check_sizes(workflow)
         if not self.mistakes:
             self._try_at_the_door(workflow)
@@ -144,11 +145,54 @@ class _WorkflowReader:
         if workflow.input_size is None and not workflow.texts:
             self.note("input_tokens", "is missing: give a size, or `texts`, or a trace that tells sizes")
 
+    def _schema(self, settings: WorkflowSettings) -> Mapping[str, Any] | None:
+        """The schema of its structured answers, if they are structured."""
+        if not isinstance(settings.schema, str):
+            return settings.schema
+        if not settings.schema:
+            return None
+        try:
+            schema = orjson.loads((self._around.folder / settings.schema).read_bytes())
+        except (ValueError, OSError) as error:
+            self.note("schema", _why(error))
+            return None
+        if not isinstance(schema, dict):
+            self.note("schema", f"must be an object; found {type(schema).__name__}")
+            return None
+        return schema
+
+    def _catalog(self, workflow: Workflow) -> Catalog:
+        """What the daemon takes when it has the workflow's own prompt, too."""
+        catalog = self._around.catalog
+        if workflow.schema is None:
+            return catalog
+        prompts = dict(catalog.prompts)
+        if workflow.name in prompts:
+            self.note("name", "a prompt of `[config.prompts] folder` has this name already")
+        template, mistakes = read_back(prompt_of(workflow))
+        for mistake in mistakes:
+            self._note_of_prompt(workflow.name, mistake)
+        return replace(catalog, prompts=prompts if template is None else {**prompts, template.name: template})
+
+    def _note_of_prompt(self, name: str, mistake: Mistake) -> None:
+        """What the loader says of the workflow's own prompt, at the key that it comes from."""
+        file = mistake.field.removeprefix(f"{name}/")
+        key, _, message = mistake.message.partition(": ")
+        if file == "schema.json":
+            self.note("schema", mistake.message)
+        elif file == "prompt.toml" and key.startswith("pack"):
+            self.note(key, message)
+        else:
+            self.note("name", mistake.message)
+
     def _try_at_the_door(self, workflow: Workflow) -> None:
         """What intake would say to the first job."""
+        catalog = self._catalog(workflow)
+        if self.mistakes:
+            return
         job = orjson.dumps(JobMaker(workflow, seed=0).make())
         try:
-            parse_job(job, self._around.catalog, now_ms=0, submitted_by=None)
+            parse_job(job, catalog, now_ms=0, submitted_by=None)
         except InvalidJob as refusal:
             for mistake in refusal.mistakes:
                 self.note(mistake.field.removeprefix("request."), mistake.message)
@@ -160,6 +204,10 @@ def _contradictions(settings: WorkflowSettings) -> Iterator[tuple[str, str]]:
         yield "model", "give either `model` or `prompt`"
     if settings.prompt and (settings.system_tokens or settings.max_tokens):
         yield "prompt", "the prompt decides `system_tokens` and `max_tokens`; leave them out"
+    if settings.prompt and settings.schema:
+        yield "schema", "the prompt has its own schema.json; leave this out, or name a `model` instead"
+    if settings.pack and not settings.schema:
+        yield "pack", "needs `schema`: only structured answers can share a call"
     if settings.prompt and TEXT not in settings.variables.values():
         yield "variables", f'one variable must be "{TEXT}": there goes what differs from job to job'
     if settings.variables and not settings.prompt:

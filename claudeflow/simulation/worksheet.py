@@ -14,6 +14,8 @@ from claudeflow.simulation.result import Spread, Work
 THROTTLED = "throttled"
 OVERLOADED = "overloaded"
 SUCCEEDED = "succeeded"
+MESSAGE, PACK = "message", "pack"
+"""Kinds of calls that jobs get their answers from."""
 
 DIGITS = 3
 """Decimal places of every time in a result: milliseconds."""
@@ -30,6 +32,9 @@ class Worksheet:
     totals_s: array[float] = field(default_factory=lambda: array("d"))
     calls: int = 0
     most_calls: int = 0
+    batched: int = 0
+    packs: int = 0
+    carried: int = 0
     throttled: int = 0
     overloaded: int = 0
     retries: int = 0
@@ -47,6 +52,9 @@ class Worksheet:
         """A call ended; it was the job's `number`th."""
         usage = event.usage
         self.calls += 1
+        self.batched += event.batch_id is not None
+        self.packs += event.kind == PACK
+        self.carried += event.jobs if event.kind in (MESSAGE, PACK) else 0
         self.most_calls = max(self.most_calls, number)
         self.retries += number > 1
         self.throttled += event.outcome == THROTTLED
@@ -84,7 +92,7 @@ def work_of(
 
     succeeded = ended(JobState.SUCCEEDED)
     last_ends = [sheet.last_end_s for sheet in sheets if sheet.last_end_s is not None]
-    summed = ("submitted", "calls", "throttled", "overloaded", "retries")
+    summed = ("submitted", "calls", "throttled", "overloaded", "retries", "batched", "packs", "carried")
     writes = ("cache_write_5m_tokens", "cache_write_1h_tokens")
     tokens = ("input_tokens", "cache_read_tokens", "output_tokens", *writes)
     money = ("cost_nanousd", "uncached_nanousd", "unbatched_nanousd", "plain_nanousd")
@@ -96,7 +104,8 @@ def work_of(
         cancelled=ended(JobState.CANCELLED),
         unfinished=max(0, total("submitted") - ended(*JobState)),
         oldest_queued_s=None if oldest_queued_s is None else round(oldest_queued_s, DIGITS),
-        jobs_per_min=round(succeeded * 60 / simulated_s, DIGITS) if simulated_s > 0 else 0.0,
+        jobs_per_min=_per_min(succeeded, simulated_s),
+        calls_per_min=_per_min(total("calls") - total("batched"), simulated_s),
         last_end_s=round(max(last_ends), DIGITS) if last_ends else None,
         wait=spread_of(sheet.waits_s for sheet in sheets),
         total=spread_of(sheet.totals_s for sheet in sheets),
@@ -104,6 +113,10 @@ def work_of(
         most_calls=max((sheet.most_calls for sheet in sheets), default=0),
         **{name: total(name) for name in (*summed, *tokens, *money)},
     )
+
+
+def _per_min(count: int, simulated_s: float) -> float:
+    return round(count * 60 / simulated_s, DIGITS) if simulated_s > 0 else 0.0
 
 
 def spread_of(parts: Iterable[Iterable[float]]) -> Spread:

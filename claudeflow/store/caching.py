@@ -47,6 +47,21 @@ def prewarm_source(raw: sqlite3.Connection, job_id: int) -> Source | None:
     return Source(candidate_from(row), body, PromptRef(name, version) if name is not None else None)
 
 
+def open_canary(
+    raw: sqlite3.Connection, *, job_id: int, pool: str, owner: str, now_ms: int, reserved_nanousd: int
+) -> int | None:
+    """Write the call that asks again what a pack has answered; None when there is no such job any more."""
+    wanted = {
+        "job_id": job_id,
+        "pool": pool,
+        "owner": owner,
+        "now_ms": now_ms,
+        "reserved_nanousd": reserved_nanousd,
+    }
+    row = raw.execute(SQL.open_canary, wanted).fetchone()
+    return None if row is None else row[0]
+
+
 def open_prewarm(
     raw: sqlite3.Connection,
     *,

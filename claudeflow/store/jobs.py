@@ -11,14 +11,11 @@ import orjson
 from claudeflow.domain.errors import Conflict, JobNotFound, QueueFull
 from claudeflow.domain.job import (
     Candidate,
-    Job,
     JobError,
     JobId,
     JobRecord,
     JobState,
-    Lease,
     NewJob,
-    PromptRef,
 )
 from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.store.rows import (
@@ -84,7 +81,7 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
     row = raw.execute(
         SQL.insert_job,
         {
-            "due": due,
+            "due": _due(due=due, batched=job.batched),
             "lane": job.lane,
             "workflow": job.workflow,
             "model": job.model,
@@ -109,6 +106,8 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
             "fallback_model": job.fallback_model,
             "asked_model": job.asked_model,
             "fallback_reason": job.fallback_reason,
+            "pack": job.pack,
+            "batched": job.batched,
         },
     ).fetchone()
     if row is None:
@@ -120,6 +119,11 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
     return Accepted(job_id, True, candidate_of(job_id, job, now_ms) if due else None)
 
 
+def _due(*, due: bool, batched: bool) -> int:
+    """What the column says: not yet, for a call, or for a batch."""
+    return (3 if batched else 1) if due else 0
+
+
 def flow_head(raw: sqlite3.Connection, key: FlowKey, limit: int) -> list[Candidate]:
     """The first due jobs of a flow."""
     wanted = {"lane": key.lane, "workflow": key.workflow, "model": key.model, "limit": limit}
@@ -129,83 +133,6 @@ def flow_head(raw: sqlite3.Connection, key: FlowKey, limit: int) -> list[Candida
 def due_flows(raw: sqlite3.Connection) -> list[FlowKey]:
     """The flows that have due jobs."""
     return [FlowKey(*row) for row in raw.execute(SQL.due_flows)]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A wish to run a job: the most its call can cost is reserved with it."""
-
-    candidate: Candidate
-    pool: str
-    reserved_nanousd: int
-
-
-def claim(
-    raw: sqlite3.Connection, claims: Sequence[Claim], owner: str, lease_until_ms: int, now_ms: int
-) -> list[Job | None]:
-    """Lease each job and write its call; None where the job is not to be had any more."""
-    return [_claim_one(raw, wish, owner, lease_until_ms, now_ms) for wish in claims]
-
-
-def _claim_one(
-    raw: sqlite3.Connection, wish: Claim, owner: str, lease_until_ms: int, now_ms: int
-) -> Job | None:
-    candidate = wish.candidate
-    token = _open_call(raw, wish, owner, now_ms)
-    if token is None:
-        return None
-    row = raw.execute(
-        SQL.lease_job,
-        {
-            "id": candidate.id,
-            "model": candidate.model,
-            "lane": candidate.lane,
-            "token": token,
-            "owner": owner,
-            "lease_until_ms": lease_until_ms,
-            "now_ms": now_ms,
-        },
-    ).fetchone()
-    if row is None:
-        raw.execute(SQL.drop_call, {"id": token})
-        return None
-    body = row[1] if row[1] is not None else _blob(raw, candidate.id, "body")
-    return Job(
-        id=candidate.id,
-        lane=candidate.lane,
-        workflow=candidate.workflow,
-        model=candidate.model,
-        pool=wish.pool,
-        max_tokens=row[0],
-        body=body or b"",
-        prompt=PromptRef(row[2], row[3]) if row[2] is not None else None,
-        prefix=candidate.prefix,
-        submitted_ms=candidate.submitted_ms,
-        first_attempt_ms=row[4],
-        deadline_ms=candidate.deadline_ms,
-        attempts=row[5],
-        tries=row[6],
-        lease=Lease(token, owner),
-        call_id=token,
-        traceparent=row[7],
-        trying_ms=row[8],
-        opened_ms=now_ms,
-    )
-
-
-def _open_call(raw: sqlite3.Connection, wish: Claim, owner: str, now_ms: int) -> int | None:
-    """The call's id; None when there is no such job any more."""
-    row = raw.execute(
-        SQL.open_call,
-        {
-            "pool": wish.pool,
-            "job_id": wish.candidate.id,
-            "owner": owner,
-            "now_ms": now_ms,
-            "reserved_nanousd": wish.reserved_nanousd,
-        },
-    ).fetchone()
-    return None if row is None else row[0]
 
 
 def prompt_version(raw: sqlite3.Connection, version: str) -> bytes | None:
@@ -261,7 +188,7 @@ def answer(raw: sqlite3.Connection, job_id: JobId) -> bytes | None:
         raise JobNotFound(f"no job has the id {job_id}")
     if row[0] != JobState.SUCCEEDED:
         return None
-    return row[1] if row[1] is not None else _blob(raw, job_id, "answer")
+    return row[1] if row[1] is not None else blob(raw, job_id, "answer")
 
 
 def cancel(raw: sqlite3.Connection, job_id: JobId, now_ms: int) -> tuple[JobRecord, Candidate | None]:
@@ -286,6 +213,7 @@ def revive(raw: sqlite3.Connection, job_id: JobId) -> tuple[JobRecord, Candidate
     return record, candidate_from(row)
 
 
-def _blob(raw: sqlite3.Connection, job_id: JobId, part: str) -> bytes | None:
+def blob(raw: sqlite3.Connection, job_id: JobId, part: str) -> bytes | None:
+    """A large body or answer."""
     row = raw.execute(SQL.blob, {"job_id": job_id, "part": part}).fetchone()
     return None if row is None else row[0]

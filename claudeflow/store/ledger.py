@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from claudeflow.domain.attempt import Reply
 from claudeflow.domain.job import Job, JobError, JobState
 from claudeflow.domain.report import Spend
-from claudeflow.domain.usage import Bill
+from claudeflow.domain.usage import Bill, Usage
 from claudeflow.policy.money.budget import DaySpend
 from claudeflow.policy.money.scopes import CallScope
 from claudeflow.store.rows import INLINE_BYTES, error_to_json
@@ -24,6 +25,7 @@ class CallEnd:
     bill: Bill | None
     error: JobError | None
     used_attempt: bool
+    duration_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +40,67 @@ class Finish:
 class Requeue:
     """The job goes back to the queue, not before `not_before_ms` (0: at once).
 
-    `trying_ms` is what the attempt and the wait after it take out of the job's retry window.
+    `trying_ms` is what the attempt and the wait after it take out of the job's retry window. `alone`: it
+    shares no call any more. `batched`: whether it goes by a batch, None: as before; `returned`: it comes
+    back from one unanswered.
     """
 
     reason: str
     not_before_ms: int = 0
     trying_ms: int = 0
+    alone: bool = False
+    batched: bool | None = None
+    returned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A job's part of a call that served `items` jobs; `slot` is its id in the pack."""
+
+    items: int
+    slot: str | None
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How a shared call ended for one of its jobs: `end` has its own answer and its part of the cost."""
+
+    job: Job
+    end: CallEnd
+    fate: Finish | Requeue
+    share: Share
 
 
 def record(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Finish | Requeue, now_ms: int) -> bool:
     """Write call, attempt, answer and state. False when the lease was lost: then only the cost is booked."""
     end_call(raw, job.call_id, end, now_ms)
+    return record_try(raw, job, end, fate, now_ms)
+
+
+def record_pack(
+    raw: sqlite3.Connection, call_id: int, whole: CallEnd, parts: Sequence[Part], now_ms: int
+) -> list[bool]:
+    """Write a shared call, and for each of its jobs attempt, answer and state; whether each had its lease."""
+    end_call(raw, call_id, whole, now_ms)
+    return [record_try(raw, part.job, part.end, part.fate, now_ms, share=part.share) for part in parts]
+
+
+def record_try(
+    raw: sqlite3.Connection,
+    job: Job,
+    end: CallEnd,
+    fate: Finish | Requeue,
+    now_ms: int,
+    *,
+    share: Share | None = None,
+) -> bool:
+    """Write one try at a job and its fate, but nothing of the call; False when the lease was lost."""
     moved = (
         _finish(raw, job, end, fate, now_ms) if isinstance(fate, Finish) else _requeue(raw, job, end, fate)
     )
     if moved:
-        _add_attempt(raw, job, end, now_ms)
+        add_attempt(raw, job, end, now_ms, share)
     elif end.bill is not None:
         _charge_late(raw, job, end.bill.cost_nanousd)
     return moved
@@ -61,7 +108,7 @@ def record(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Finish | Reque
 
 def _charge_late(raw: sqlite3.Connection, job: Job, cost_nanousd: int) -> None:
     """The attempt was given up as one of unknown cost: now it and its job cost what its call does."""
-    values = {"job_id": job.id, "number": job.tries, "call_id": job.call_id, "cost_nanousd": cost_nanousd}
+    values = {"job_id": job.id, "call_id": job.call_id, "cost_nanousd": cost_nanousd}
     if raw.execute(SQL.charge_attempt, values).rowcount:
         raw.execute(SQL.charge_job, {"id": job.id, "cost_nanousd": cost_nanousd})
 
@@ -141,25 +188,43 @@ def _requeue(raw: sqlite3.Connection, job: Job, end: CallEnd, fate: Requeue) -> 
             "used_attempt": end.used_attempt,
             "error": error_to_json(end.error),
             "cost_nanousd": end.bill.cost_nanousd if end.bill else 0,
+            "alone": fate.alone,
+            "batched": fate.batched,
+            "batch_returns": fate.returned,
         },
     ).rowcount
     return moved == 1
 
 
-def _add_attempt(raw: sqlite3.Connection, job: Job, end: CallEnd, now_ms: int) -> None:
-    raw.execute(
-        SQL.insert_attempt,
-        {
-            "job_id": job.id,
-            "number": job.tries,
-            "call_id": job.call_id,
-            "outcome": end.outcome,
-            "used_attempt": end.used_attempt,
-            "now_ms": now_ms,
-            "cost_nanousd": end.bill.cost_nanousd if end.bill else 0,
-            "error": error_to_json(end.error),
-        },
-    )
+def add_attempt(
+    raw: sqlite3.Connection, job: Job, end: CallEnd, now_ms: int, share: Share | None = None
+) -> None:
+    """One more try at a job; `share` is its part of a call that served others too."""
+    values = {
+        "job_id": job.id,
+        "number": job.tries,
+        "call_id": job.call_id,
+        "outcome": end.outcome,
+        "used_attempt": end.used_attempt,
+        "now_ms": now_ms,
+        "cost_nanousd": end.bill.cost_nanousd if end.bill else 0,
+        "error": error_to_json(end.error),
+        "call_ms": end.duration_ms,
+    }
+    if share is None:
+        raw.execute(SQL.insert_attempt, values)
+        return
+    usage = share.usage
+    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    shared = {
+        "items": share.items,
+        "slot": share.slot,
+        "input_tokens": usage.input_tokens,
+        "cache_write_tokens": written,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "output_tokens": usage.output_tokens,
+    }
+    raw.execute(SQL.insert_shared_attempt, values | shared)
 
 
 def spend(raw: sqlite3.Connection) -> Spend:

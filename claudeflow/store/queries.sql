@@ -5,11 +5,11 @@
 INSERT INTO jobs (due, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, max_tokens,
                   input_bytes, most_input_tokens, most_web_searches, terms, prefix, prompt_name, prompt_version,
                   dedupe_key, metadata, traceparent, submitted_by, wait_reason, body, fallback_model, asked_model,
-                  fallback_reason)
+                  fallback_reason, pack, batched)
 VALUES (:due, :lane, :workflow, :model, :priority, :submitted_ms, :not_before_ms, :deadline_ms, :max_tokens,
         :input_bytes, :most_input_tokens, :most_web_searches, :terms, :prefix, :prompt_name, :prompt_version,
         :dedupe_key, :metadata, :traceparent, :submitted_by, :wait_reason, :body, :fallback_model, :asked_model,
-        :fallback_reason)
+        :fallback_reason, :pack, :batched)
 ON CONFLICT (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
 RETURNING id;
 
@@ -41,7 +41,7 @@ SELECT template FROM prompt_versions WHERE version = :version;
 -- name: flow_head
 -- The first due jobs of one workflow and model in one lane: priority, then the earliest deadline, then age.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms
+       most_input_tokens, most_web_searches, terms, pack, batched
 FROM jobs
 WHERE state = 'queued' AND due = 1 AND lane = :lane AND workflow = :workflow AND model = :model
 ORDER BY priority DESC, ifnull(deadline_ms, 9223372036854775807), id LIMIT :limit;
@@ -49,7 +49,7 @@ ORDER BY priority DESC, ifnull(deadline_ms, 9223372036854775807), id LIMIT :limi
 -- name: lane_eldest
 -- The due jobs of one model in one lane that were submitted first.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms
+       most_input_tokens, most_web_searches, terms, pack, batched
 FROM jobs WHERE state = 'queued' AND lane = :lane AND due = 1 AND model = :model ORDER BY id LIMIT :limit;
 
 -- name: due_flows
@@ -101,13 +101,29 @@ WHERE id = :id AND state = 'open';
 
 -- name: insert_attempt
 -- One try at a job and what came of it.
-INSERT INTO attempts (job_id, number, call_id, outcome, used_attempt, ended_ms, cost_nanousd, error)
-VALUES (:job_id, :number, :call_id, :outcome, :used_attempt, :now_ms, :cost_nanousd, :error);
+INSERT INTO attempts (job_id, number, call_id, outcome, used_attempt, ended_ms, cost_nanousd, error, call_ms)
+VALUES (:job_id, :number, :call_id, :outcome, :used_attempt, :now_ms, :cost_nanousd, :error, :call_ms);
+
+-- name: insert_crashed_attempt
+-- A try at a job that a dead process left running, by a call for so many :items; what came of it nobody knows.
+INSERT INTO attempts (job_id, number, call_id, outcome, used_attempt, ended_ms, cost_nanousd, items)
+VALUES (:job_id, :number, :call_id, 'crashed', 0, :now_ms, 0, :items);
+
+-- name: insert_shared_attempt
+-- One try at a job by a call that it shared with others, and its part of what that used.
+INSERT INTO attempts (job_id, number, call_id, outcome, used_attempt, ended_ms, cost_nanousd, error, call_ms, items, slot,
+                      input_tokens, cache_write_tokens, cache_read_tokens, output_tokens)
+VALUES (:job_id, :number, :call_id, :outcome, :used_attempt, :now_ms, :cost_nanousd, :error, :call_ms, :items, :slot,
+        :input_tokens, :cache_write_tokens, :cache_read_tokens, :output_tokens);
+
+-- name: packed_with
+-- The jobs that shared a call.
+SELECT job_id FROM attempts WHERE call_id = :call_id AND items > 1 ORDER BY job_id;
 
 -- name: charge_attempt
 -- An attempt whose cost was not known when it was given up.
 UPDATE attempts SET cost_nanousd = :cost_nanousd
-WHERE job_id = :job_id AND number = :number AND call_id = :call_id AND cost_nanousd = 0;
+WHERE job_id = :job_id AND call_id = :call_id AND cost_nanousd = 0;
 
 -- name: charge_job
 -- A job costs so much more.
@@ -122,8 +138,12 @@ WHERE id = :id AND state = 'running' AND lease_token = :token;
 
 -- name: requeue_job
 -- A running job goes back to the queue: only the holder of the lease may write it. No attempt used, no retry window begun.
+-- One that shared a call goes alone from now on if :alone says so; :batched is whether it goes by a batch, NULL: as before.
 UPDATE jobs SET state = 'queued', not_before_ms = :not_before_ms, wait_reason = :wait_reason,
-       due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || :id) THEN 2 ELSE :due END,
+       due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || :id) THEN 2
+                  WHEN :due THEN 1 + 2 * ifnull(:batched, batched) ELSE 0 END,
+       pack = CASE WHEN :alone THEN NULL ELSE pack END, batched = ifnull(:batched, batched),
+       batch_returns = batch_returns + :batch_returns,
        lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL, attempts = attempts + :used_attempt,
        trying_ms = trying_ms + :trying_ms,
        first_attempt_ms = CASE WHEN attempts + :used_attempt > 0 THEN first_attempt_ms END,
@@ -132,11 +152,11 @@ WHERE id = :id AND state = 'running' AND lease_token = :token;
 
 -- name: wake_due_jobs
 -- Waiting jobs whose time has come.
-UPDATE jobs SET due = 1 WHERE id IN
+UPDATE jobs SET due = 1 + 2 * batched WHERE id IN
   (SELECT id FROM jobs WHERE state = 'queued' AND due = 0 AND not_before_ms <= :now_ms
    ORDER BY not_before_ms LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms;
+          most_input_tokens, most_web_searches, terms, pack, batched;
 
 -- name: next_waking
 -- When the next waiting job becomes due.
@@ -145,14 +165,14 @@ SELECT min(not_before_ms) FROM jobs WHERE state = 'queued' AND due = 0;
 -- name: near_deadline
 -- Queued jobs whose deadline is not later than :before_ms, the earliest first.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms
+       most_input_tokens, most_web_searches, terms, pack, batched
 FROM jobs WHERE state = 'queued' AND deadline_ms IS NOT NULL AND deadline_ms <= :before_ms
 ORDER BY deadline_ms LIMIT :limit;
 
 -- name: candidate
 -- One job as the scheduler sees it, if it is due.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms
+       most_input_tokens, most_web_searches, terms, pack, batched
 FROM jobs WHERE id = :id AND state = 'queued' AND due = 1;
 
 -- name: ahead_in_workflow
@@ -168,26 +188,26 @@ GROUP BY model;
 UPDATE jobs SET state = :state, finished_ms = :now_ms, wait_reason = NULL, error = :error
 WHERE id = :id AND state = 'queued'
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, due;
+          most_input_tokens, most_web_searches, terms, pack, batched, due;
 
 -- name: move_job
 -- A job that waits goes to another lane, or to another place in it.
 UPDATE jobs SET lane = :lane, priority = :priority WHERE id = :id AND state IN ('queued', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, state = 'queued' AND due = 1;
+          most_input_tokens, most_web_searches, terms, pack, batched, state = 'queued' AND due IN (1, 3), batch_returns;
 
 -- name: job
 -- One job without payload.
 SELECT id, state, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, started_ms, finished_ms,
        attempts, tries, crash_count, wait_reason, stop_reason, error, cost_nanousd, prompt_name, prompt_version,
-       dedupe_key, metadata, submitted_by, asked_model, fallback_reason
+       dedupe_key, metadata, submitted_by, asked_model, fallback_reason, batched, pack
 FROM jobs WHERE id = :id;
 
 -- name: list_jobs
 -- Jobs, newest first.
 SELECT id, state, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, started_ms, finished_ms,
        attempts, tries, crash_count, wait_reason, stop_reason, error, cost_nanousd, prompt_name, prompt_version,
-       dedupe_key, metadata, submitted_by, asked_model, fallback_reason
+       dedupe_key, metadata, submitted_by, asked_model, fallback_reason, batched, pack
 FROM jobs
 WHERE id < :before_id AND (:state IS NULL OR state = :state) AND (:lane IS NULL OR lane = :lane)
   AND (:workflow IS NULL OR workflow = :workflow)
@@ -202,31 +222,33 @@ SELECT state, answer FROM jobs WHERE id = :id;
 UPDATE jobs SET state = 'cancelled', finished_ms = :now_ms, wait_reason = NULL, error = :error
 WHERE id = :id AND state IN ('queued', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms;
+          most_input_tokens, most_web_searches, terms, pack, batched;
 
 -- name: revive_job
 -- A job that ended without success, or was parked, is queued again with a fresh retry window.
-UPDATE jobs SET state = 'queued', due = 1, not_before_ms = 0, finished_ms = NULL, error = NULL, stop_reason = NULL,
+UPDATE jobs SET state = 'queued', due = 1 + 2 * batched, not_before_ms = 0, finished_ms = NULL, error = NULL, stop_reason = NULL,
        wait_reason = NULL, attempts = 0, crash_count = 0, first_attempt_ms = NULL, trying_ms = 0,
        deadline_ms = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled', 'expired', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms;
+          most_input_tokens, most_web_searches, terms, pack, batched;
 
 -- name: orphans
--- Jobs that a dead process left running.
-SELECT id, lease_token, tries, crash_count FROM jobs WHERE state = 'running';
+-- Jobs that a dead process left running. Those in a batch run on without us.
+SELECT id, lease_token, tries, crash_count FROM jobs WHERE state = 'running' AND lease_owner <> 'batch';
 
 -- name: requeue_orphan
--- A dead process's job: queued again, or held when it was there at too many crashes.
+-- A dead process's job: queued again, or held when it was there at too many crashes. After two it shares no call any
+-- more, so that no job is held for another's fault.
 UPDATE jobs SET state = :state, crash_count = crash_count + 1, wait_reason = :wait_reason,
-       due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || :id) THEN 2 ELSE 1 END,
+       pack = CASE WHEN crash_count >= 1 THEN NULL ELSE pack END,
+       due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || :id) THEN 2 ELSE 1 + 2 * batched END,
        lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL
 WHERE id = :id AND state = 'running';
 
 -- name: open_calls
--- Calls that a dead process left open.
-SELECT id FROM calls WHERE state = 'open';
+-- Calls that a dead process left open, but for those in batches.
+SELECT id FROM calls WHERE state = 'open' AND batch_id IS NULL;
 
 -- name: put_hold
 -- A scope may not go out.
@@ -257,15 +279,15 @@ SELECT at_ms, action, scope, cause, reason, who, until_ms FROM hold_audit ORDER 
 -- A queued job under a hold of its own is shown to nobody.
 UPDATE jobs SET due = 2, wait_reason = 'it is held by hand' WHERE id = :id AND state = 'queued'
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms;
+          most_input_tokens, most_web_searches, terms, pack, batched;
 
 -- name: unpark_job
 -- The hold of its own is over.
-UPDATE jobs SET due = (not_before_ms <= :now_ms),
+UPDATE jobs SET due = CASE WHEN not_before_ms <= :now_ms THEN 1 + 2 * batched ELSE 0 END,
        wait_reason = CASE WHEN not_before_ms > :now_ms THEN 'not before its time' END
 WHERE id = :id AND state = 'queued' AND due = 2
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, due, not_before_ms;
+          most_input_tokens, most_web_searches, terms, pack, batched, due, not_before_ms;
 
 -- name: held_jobs_at_rest
 -- Holds on jobs that will not go any more, held or not.
@@ -283,7 +305,7 @@ WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND fallback_model IS NO
              AND (:kind = 'all' OR (:kind = 'lane' AND lane = :name) OR (:kind = 'workflow' AND workflow = :name))
              ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, due, asked_model;
+          most_input_tokens, most_web_searches, terms, pack, batched, due, asked_model;
 
 -- name: fall_forward
 -- Waiting jobs that no scope makes fall back any more are for the model that was asked for.
@@ -293,7 +315,7 @@ WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND fallback_model IS NO
              AND workflow NOT IN (SELECT value FROM json_each(:workflows))
              ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, due, fallback_model;
+          most_input_tokens, most_web_searches, terms, pack, batched, due, fallback_model;
 
 -- name: insert_budget_change
 -- Something happened to a budget.
@@ -332,7 +354,7 @@ JOIN jobs AS j ON j.id = q.oldest;
 
 -- name: running_by_lane
 -- How many jobs run in each lane.
-SELECT lane, count(*) FROM jobs WHERE state = 'running' GROUP BY lane;
+SELECT lane, count(*), sum(lease_owner = 'batch') FROM jobs WHERE state = 'running' GROUP BY lane;
 
 -- name: settled_spend
 -- Everything in the books.
@@ -376,9 +398,11 @@ SELECT body, prompt_name, prompt_version FROM jobs WHERE id = :id;
 -- name: job_attempts
 -- A job's tries, the first one first.
 SELECT a.number, a.call_id, a.outcome, a.used_attempt, a.ended_ms, a.cost_nanousd, json_extract(a.error, '$.type'), c.state,
-       c.reserved_nanousd, c.http_status, c.request_id, c.input_tokens,
-       c.cache_write_5m_tokens + c.cache_write_1h_tokens, c.cache_read_tokens, c.output_tokens
-FROM attempts AS a JOIN calls AS c ON c.id = a.call_id WHERE a.job_id = :job_id ORDER BY a.number;
+       c.reserved_nanousd, c.http_status, c.request_id, ifnull(a.input_tokens, c.input_tokens),
+       ifnull(a.cache_write_tokens, c.cache_write_5m_tokens + c.cache_write_1h_tokens),
+       ifnull(a.cache_read_tokens, c.cache_read_tokens), ifnull(a.output_tokens, c.output_tokens),
+       a.items, a.slot, a.call_ms, b.id, b.api_id
+FROM attempts AS a JOIN calls AS c ON c.id = a.call_id LEFT JOIN batches AS b ON b.id = c.batch_id WHERE a.job_id = :job_id ORDER BY a.number;
 
 -- name: usage_by_day
 -- What was settled in each day of a window in whole hours, by model and tier.
@@ -414,3 +438,236 @@ SELECT model, count(*) FROM jobs WHERE state IN ('queued', 'running') AND terms 
 -- How many jobs of each model wait or run.
 SELECT model, sum(n) FROM (SELECT model, count(*) AS n FROM jobs WHERE state = 'queued' GROUP BY model
   UNION ALL SELECT model, count(*) FROM jobs WHERE state = 'running' GROUP BY model) GROUP BY model;
+
+-- name: open_pack_call
+-- The call that several jobs share, written before it leaves: under the name of the first of them.
+INSERT INTO calls (kind, pool, model, lane, workflow, prompt_name, prompt_version, prefix, owner, opened_ms, reserved_nanousd)
+SELECT 'pack', :pool, model, lane, workflow, prompt_name, prompt_version, :prefix, :owner, :now_ms, :reserved_nanousd
+FROM jobs WHERE id = :job_id
+RETURNING id;
+
+-- name: open_canary
+-- A call that asks again, alone, what a pack has answered for a job. It is no try at the job.
+INSERT INTO calls (kind, pool, model, lane, workflow, prompt_name, prompt_version, prefix, owner, opened_ms, reserved_nanousd)
+SELECT 'canary', :pool, model, lane, workflow, prompt_name, prompt_version, prefix, :owner, :now_ms, :reserved_nanousd
+FROM jobs WHERE id = :job_id
+RETURNING id;
+
+-- name: batch_groups
+-- The jobs that wait for a batch, by what they have in common, and since when the first of them could go.
+SELECT lane, workflow, model, base, count(*), sum(input_bytes), min(max(submitted_ms, not_before_ms)),
+       min(ifnull(deadline_ms, 9223372036854775807))
+FROM jobs WHERE state = 'queued' AND due = 3 GROUP BY lane, workflow, model, base;
+
+-- name: batch_head
+-- The first jobs of a group that wait for a batch: priority, then the earliest deadline, then age.
+SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+       most_input_tokens, most_web_searches, terms, pack, batched
+FROM jobs WHERE state = 'queued' AND due = 3 AND lane = :lane AND workflow = :workflow AND model = :model AND base IS :base
+ORDER BY priority DESC, ifnull(deadline_ms, 9223372036854775807), id LIMIT :limit OFFSET :skip;
+
+-- name: batch_candidates
+-- Jobs that wait for requests of a batch that are not booked, as the scheduler would see them, each with its call.
+SELECT j.id, j.lane, j.workflow, j.model, j.priority, j.submitted_ms, j.deadline_ms, j.input_bytes, j.max_tokens, j.prefix,
+       j.most_input_tokens, j.most_web_searches, j.terms, j.pack, j.batched, c.id
+FROM calls AS c JOIN jobs AS j ON j.id = c.job_id AND j.lease_token = c.id
+WHERE c.batch_id = :batch_id AND c.state = 'open' AND c.id > :after ORDER BY c.id LIMIT :limit;
+
+-- name: begin_batch
+-- A batch that is to be filled.
+INSERT INTO batches (name, warms, marks, made_ms) VALUES (:name, :warms, :marks, :now_ms) RETURNING id;
+
+-- name: open_batch_call
+-- One request of a batch, written before it leaves.
+INSERT INTO calls (pool, model, lane, workflow, prompt_name, prompt_version, prefix, owner, opened_ms, reserved_nanousd,
+                   service_tier, batch_id, job_id)
+SELECT :pool, model, lane, workflow, prompt_name, prompt_version, prefix, 'batch', :now_ms, :reserved_nanousd,
+       'batch', :batch_id, id
+FROM jobs WHERE id = :job_id
+RETURNING id;
+
+-- name: lease_to_batch
+-- A job that waits for a batch goes into one, unless it was changed meanwhile.
+UPDATE jobs SET state = 'running', lease_token = :token, lease_owner = 'batch', lease_until_ms = :now_ms,
+       first_attempt_ms = coalesce(first_attempt_ms, :now_ms), started_ms = coalesce(started_ms, :now_ms),
+       tries = tries + 1, wait_reason = NULL
+WHERE id = :id AND model = :model AND lane = :lane AND state = 'queued' AND due = 3
+  AND (deadline_ms IS NULL OR deadline_ms > :now_ms);
+
+-- name: count_batch
+-- How many requests of a batch are to leave, of which none is booked, and the jobs of how many wait no more.
+UPDATE batches SET booked = 0, requests = (SELECT count(*) FROM calls WHERE batch_id = :id AND state = 'open'),
+       left = (SELECT count(*) FROM calls AS c JOIN jobs AS j ON j.id = c.job_id
+               WHERE c.batch_id = :id AND c.state = 'open' AND j.lease_token IS NOT c.id)
+WHERE id = :id;
+
+-- name: batch_items
+-- The requests of a batch, in order, with what they are made of.
+SELECT c.id, c.job_id, j.model, j.max_tokens, j.body, j.prompt_name, j.prompt_version, j.prefix, j.lease_token IS c.id
+FROM calls AS c JOIN jobs AS j ON j.id = c.job_id
+WHERE c.batch_id = :batch_id AND c.state = 'open' AND c.id > :after ORDER BY c.id LIMIT :limit;
+
+-- name: batch_jobs
+-- Requests of a batch that are not booked, with the jobs as they stand, by call.
+SELECT c.id, c.opened_ms, c.pool, c.reserved_nanousd, j.id, j.lane, j.workflow, j.model, j.max_tokens, j.body, j.prompt_name,
+       j.prompt_version, j.prefix, j.submitted_ms, ifnull(j.first_attempt_ms, c.opened_ms), j.deadline_ms, j.attempts, j.tries,
+       j.traceparent, j.trying_ms, j.batch_returns, j.lease_token IS c.id, c.state
+FROM calls AS c JOIN jobs AS j ON j.id = c.job_id
+WHERE c.batch_id = :batch_id AND c.id IN (SELECT value FROM json_each(:calls)) AND c.state <> 'settled';
+
+-- name: unbooked_batch_calls
+-- The requests of a batch whose end nobody has told.
+SELECT id FROM calls WHERE batch_id = :batch_id AND state = :state AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: late_batch_jobs
+-- Jobs in batches whose deadline comes no later than :before_ms.
+SELECT c.batch_id, c.id FROM jobs AS j JOIN calls AS c ON c.id = j.lease_token
+WHERE j.state = 'running' AND j.lease_owner = 'batch' AND j.deadline_ms IS NOT NULL AND j.deadline_ms <= :before_ms
+  AND c.batch_id IS NOT NULL ORDER BY j.deadline_ms LIMIT :limit;
+
+-- name: first_batch_deadline
+-- The earliest deadline of a job in a batch.
+SELECT min(deadline_ms) FROM jobs WHERE state = 'running' AND lease_owner = 'batch' AND deadline_ms IS NOT NULL;
+
+-- name: unlease_batch_jobs
+-- The jobs of a batch that surely never left wait again, as if they had never been in it.
+UPDATE jobs SET state = 'queued', tries = tries - 1, lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL,
+       due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || jobs.id) THEN 2 ELSE 1 + 2 * :batched END,
+       batched = :batched, batch_returns = batch_returns + :batch_returns,
+       first_attempt_ms = CASE WHEN attempts > 0 THEN first_attempt_ms END
+WHERE state = 'running' AND lease_owner = 'batch' AND lease_token IN (SELECT value FROM json_each(:calls))
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens, most_web_searches, terms, pack, batched, due;
+
+-- name: drop_batch_calls
+-- The requests of a batch that surely never left, but for those that are in the record of a job.
+DELETE FROM calls WHERE batch_id = :batch_id AND state = 'open' AND id IN (SELECT value FROM json_each(:calls))
+  AND NOT EXISTS (SELECT 1 FROM attempts WHERE job_id = calls.job_id AND call_id = calls.id);
+
+-- name: drop_batch
+-- A batch of which nothing left.
+DELETE FROM batches WHERE id = :id AND NOT EXISTS (SELECT 1 FROM calls WHERE batch_id = :id);
+
+-- name: batch_is_ready
+-- Its jobs are fixed.
+UPDATE batches SET state = 'ready', attempted_ms = NULL WHERE id = :id AND state IN ('filling', 'creating');
+
+-- name: batch_is_leaving
+-- A create is about to leave.
+UPDATE batches SET state = 'creating', attempted_ms = :now_ms, bytes = :bytes WHERE id = :id AND state IN ('ready', 'creating');
+
+-- name: batch_was_told
+-- What the API tells of a batch.
+UPDATE batches SET api_id = :api_id, created_ms = :created_ms, expires_ms = :expires_ms, ended_ms = :ended_ms,
+       processing = :processing, succeeded = :succeeded, errored = :errored, canceled = :canceled, expired = :expired,
+       state = CASE WHEN state IN ('done', 'lost') THEN state ELSE :state END, problem = NULL
+WHERE id = :id;
+
+-- name: batch_has_trouble
+-- What stands in a batch's way.
+UPDATE batches SET problem = :problem WHERE id = :id;
+
+-- name: batch_ends
+-- Nothing is left to do about a batch.
+UPDATE batches SET state = :state, done_ms = :now_ms, problem = :problem WHERE id = :id AND done_ms IS NULL;
+
+-- name: batch_was_booked
+-- So many more of its requests are in the books.
+UPDATE batches SET booked = booked + :booked WHERE id = :id;
+
+-- name: batch_was_left
+-- So many more of its jobs do not wait for it any more.
+UPDATE batches SET left = left + :left WHERE id = :id;
+
+-- name: ask_to_cancel_batch
+-- Somebody wants it stopped.
+UPDATE batches SET cancel_by = ifnull(cancel_by, :who) WHERE id = :id AND done_ms IS NULL;
+
+-- name: batch
+-- One batch.
+SELECT id, state, name, api_id, warms, marks, made_ms, attempted_ms, created_ms, expires_ms, ended_ms, done_ms, requests, bytes,
+       booked, left, cancel_by, processing, succeeded, errored, canceled, expired, problem
+FROM batches WHERE id = :id;
+
+-- name: open_batches
+-- The batches about which something is left to do, the oldest first.
+SELECT id, state, name, api_id, warms, marks, made_ms, attempted_ms, created_ms, expires_ms, ended_ms, done_ms, requests, bytes,
+       booked, left, cancel_by, processing, succeeded, errored, canceled, expired, problem
+FROM batches WHERE done_ms IS NULL ORDER BY id;
+
+-- name: batches
+-- Batches, the newest first.
+SELECT id, state, name, api_id, warms, marks, made_ms, attempted_ms, created_ms, expires_ms, ended_ms, done_ms, requests, bytes,
+       booked, left, cancel_by, processing, succeeded, errored, canceled, expired, problem
+FROM batches WHERE id < :before_id ORDER BY id DESC LIMIT :limit;
+
+-- name: batch_ids
+-- What the API calls the batches made since then.
+SELECT api_id FROM batches WHERE api_id IS NOT NULL AND made_ms >= :since_ms;
+
+-- name: marked_batches
+-- The batches since then whose requests mark prefixes.
+SELECT id, state, name, api_id, warms, marks, made_ms, attempted_ms, created_ms, expires_ms, ended_ms, done_ms, requests, bytes,
+       booked, left, cancel_by, processing, succeeded, errored, canceled, expired, problem
+FROM batches WHERE made_ms >= :since_ms AND marks <> '[]' ORDER BY id;
+
+-- name: spend_of_batch
+-- What a batch's settled requests cost, what the others may, and what they read and wrote.
+SELECT ifnull(sum(cost_nanousd), 0), ifnull(sum(CASE WHEN state <> 'settled' THEN reserved_nanousd ELSE 0 END), 0),
+       ifnull(sum(unbatched_nanousd), 0), ifnull(sum(input_tokens), 0),
+       ifnull(sum(cache_write_5m_tokens + cache_write_1h_tokens), 0), ifnull(sum(cache_read_tokens), 0), ifnull(sum(output_tokens), 0)
+FROM calls WHERE batch_id = :id;
+
+-- name: open_batch_spend
+-- What the open requests of batches may cost, by batch, lane, workflow and day (UTC).
+SELECT batch_id, lane, workflow, opened_ms - opened_ms % 86400000, count(*), sum(reserved_nanousd), min(opened_ms)
+FROM calls WHERE batch_id IS NOT NULL AND state = 'open' GROUP BY 1, 2, 3, 4;
+
+-- name: batch_models
+-- The models and first parts of prefixes of a batch's requests.
+SELECT DISTINCT model, substr(prefix, 1, instr(prefix || '/', '/') - 1) FROM calls
+WHERE batch_id = :batch_id AND prefix IS NOT NULL;
+
+-- name: batch_cache_use
+-- How many settled requests of a batch used the cache, and how many read from it, by model and first part of the prefix.
+SELECT model, substr(prefix, 1, instr(prefix || '/', '/') - 1), count(*), sum(cache_read_tokens > 0) FROM calls
+WHERE batch_id = :id AND state = 'settled' AND prefix IS NOT NULL
+  AND cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens > 0
+GROUP BY 1, 2;
+
+-- name: batch_of_job
+-- The batch in which a job is, and the request there that is its own.
+SELECT c.batch_id, c.id FROM jobs AS j JOIN calls AS c ON c.id = j.lease_token
+WHERE j.id = :id AND j.state = 'running' AND j.lease_owner = 'batch';
+
+-- name: late_for_batches
+-- Jobs that wait for a batch, whose deadline comes no later than :before_ms, the earliest first.
+SELECT id FROM jobs WHERE state = 'queued' AND due = 3 AND deadline_ms IS NOT NULL AND deadline_ms <= :before_ms
+ORDER BY deadline_ms LIMIT :limit;
+
+-- name: first_deadline_for_batches
+-- The earliest deadline of a job that waits for a batch.
+SELECT min(deadline_ms) FROM jobs WHERE state = 'queued' AND due = 3 AND deadline_ms IS NOT NULL;
+
+-- name: route_to_messages
+-- Jobs that wait for a batch go by themselves from now on.
+UPDATE jobs SET batched = 0, due = 1, wait_reason = :why
+WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'queued' AND due = 3
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens, most_web_searches, terms, pack, batched;
+
+-- name: lanes_of_batches
+-- The lanes of jobs that are to go by batches.
+SELECT DISTINCT lane FROM jobs WHERE state = 'queued' AND batched = 1;
+
+-- name: route_job
+-- A job that waits goes by a batch from now on, or no more.
+UPDATE jobs SET batched = :batched, due = CASE WHEN due IN (1, 3) THEN 1 + 2 * :batched ELSE due END WHERE id = :id;
+
+-- name: route_lane
+-- Waiting jobs of a lane go by batches from now on, or no more.
+UPDATE jobs SET batched = :batched, due = CASE WHEN due IN (1, 3) THEN 1 + 2 * :batched ELSE due END
+WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND lane = :lane AND batched <> :batched
+             AND (:batched = 0 OR (deadline_ms IS NULL AND batch_returns = 0)) ORDER BY id LIMIT :limit)
+RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
+          most_input_tokens, most_web_searches, terms, pack, batched, due;

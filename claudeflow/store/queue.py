@@ -6,7 +6,7 @@ Each function is one transaction's work.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from claudeflow.domain.errors import Conflict
@@ -48,7 +48,7 @@ def _end_one(raw: sqlite3.Connection, ending: Ending, now_ms: int) -> tuple[Cand
     error = error_to_json(ending.error)
     wanted = {"id": ending.job_id, "state": ending.state, "error": error, "now_ms": now_ms}
     row = raw.execute(SQL.end_queued, wanted).fetchone()
-    return None if row is None else (candidate_from(row), row[13] == 1)
+    return None if row is None else (candidate_from(row), row[15] in (1, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,22 @@ class Moved:
     after: Candidate | None
 
 
-def move(raw: sqlite3.Connection, job_id: JobId, lane: str | None, priority: int | None, bound: int) -> Moved:
+Route = Callable[[Candidate, int], bool]
+"""Whether a job goes by a batch; the number says how often it came back from one unanswered."""
+
+
+def move(
+    raw: sqlite3.Connection,
+    job_id: JobId,
+    lane: str | None,
+    priority: int | None,
+    *,
+    bound: int,
+    route: Route,
+) -> Moved:
     """Give a job that waits another lane or priority; None leaves it. `bound`: how many may wait there.
 
-    Raises JobNotFound, Conflict, QueueFull.
+    In another lane `route` decides how it goes. Raises JobNotFound, Conflict, QueueFull.
     """
     known = job(raw, job_id)
     wanted = {
@@ -76,6 +88,13 @@ def move(raw: sqlite3.Connection, job_id: JobId, lane: str | None, priority: int
         raise Conflict(f"job {job_id} is {known.state}: only a job that waits can be moved")
     if wanted["lane"] != known.lane:
         check_room(raw, str(wanted["lane"]), bound)
-    after = candidate_from(row)
-    before = replace(after, lane=known.lane, priority=known.priority)
-    return Moved(job(raw, job_id), before, after if row[13] == 1 else None)
+    found = candidate_from(row)
+    before = replace(found, lane=known.lane, priority=known.priority)
+    after = found if wanted["lane"] == known.lane else _rerouted(raw, found, route(found, row[16]))
+    return Moved(job(raw, job_id), before, after if row[15] == 1 else None)
+
+
+def _rerouted(raw: sqlite3.Connection, candidate: Candidate, batched: bool) -> Candidate:
+    if batched is not candidate.batched:
+        raw.execute(SQL.route_job, {"id": candidate.id, "batched": batched})
+    return replace(candidate, batched=batched)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 
 from claudeflow.domain.job import JobState
+from claudeflow.store.batch_ends import release_unsent
 from claudeflow.store.statements import SQL
 
 CRASHES_TO_HOLD = 3
@@ -24,7 +26,9 @@ class Recovered:
 def recover(raw: sqlite3.Connection, now_ms: int) -> Recovered:
     """Requeue every running job at once and close every open call as unknown. Safe to repeat."""
     requeued = held = 0
-    for job_id, token, tries, crashes in raw.execute(SQL.orphans).fetchall():
+    orphans = raw.execute(SQL.orphans).fetchall()
+    sharing = Counter(token for _, token, *_ in orphans)
+    for job_id, token, tries, crashes in orphans:
         poison = crashes + 1 >= CRASHES_TO_HOLD
         held, requeued = held + poison, requeued + (not poison)
         raw.execute(
@@ -37,19 +41,9 @@ def recover(raw: sqlite3.Connection, now_ms: int) -> Recovered:
                 else "the daemon died",
             },
         )
-        raw.execute(
-            SQL.insert_attempt,
-            {
-                "job_id": job_id,
-                "number": tries,
-                "call_id": token,
-                "outcome": "crashed",
-                "used_attempt": 0,
-                "now_ms": now_ms,
-                "cost_nanousd": 0,
-                "error": None,
-            },
-        )
+        tried = {"job_id": job_id, "number": tries, "call_id": token, "now_ms": now_ms}
+        raw.execute(SQL.insert_crashed_attempt, tried | {"items": sharing[token]})
+    requeued += release_unsent(raw, now_ms)
     return Recovered(requeued, held, _close_open_calls(raw, now_ms))
 
 

@@ -16,7 +16,8 @@ Row = tuple[Any, ...]
 
 def candidate_from(row: Row) -> Candidate:
     """The columns of `flow_head`, in order."""
-    return Candidate(JobId(row[0]), *row[1:13])
+    plain = (*row[1:14], bool(row[14]))
+    return Candidate(JobId(row[0]), *plain)
 
 
 def candidate_of(job_id: JobId, job: NewJob, now_ms: int) -> Candidate:
@@ -35,6 +36,8 @@ def candidate_of(job_id: JobId, job: NewJob, now_ms: int) -> Candidate:
         most_input_tokens(job),
         job.most_web_searches,
         job.terms,
+        job.pack,
+        job.batched,
     )
 
 
@@ -67,6 +70,8 @@ def record_from(row: Row) -> JobRecord:
         submitted_by=row[22],
         asked_model=row[23],
         fallback_reason=row[24],
+        batched=bool(row[25]),
+        pack=row[26],
         **plain,
     )
 

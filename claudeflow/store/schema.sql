@@ -5,7 +5,7 @@ CREATE TABLE jobs (
   id              INTEGER PRIMARY KEY AUTOINCREMENT,
   state           TEXT    NOT NULL DEFAULT 'queued'
                   CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired', 'held')),
-  due             INTEGER NOT NULL DEFAULT 1 CHECK (due IN (0, 1, 2)),  -- queued, but 0: waits for not_before_ms, 2: is under a hold of its own
+  due             INTEGER NOT NULL DEFAULT 1 CHECK (due IN (0, 1, 2, 3)),  -- queued, but 0: waits for not_before_ms, 2: is under a hold of its own, 3: waits for its batch
   lane            TEXT    NOT NULL,
   workflow        TEXT    NOT NULL,
   model           TEXT    NOT NULL,
@@ -19,6 +19,11 @@ CREATE TABLE jobs (
   most_web_searches INTEGER NOT NULL CHECK (most_web_searches >= 0),
   terms           INTEGER NOT NULL CHECK (terms >= 0),      -- what it asks for that decides its prices: domain.usage.Terms
   prefix          TEXT,                                     -- names the cacheable part of the request
+  base            TEXT GENERATED ALWAYS AS (CASE WHEN instr(substr(prefix, 1, instr(prefix || '/', '/') - 1), ':') = 0
+                                            THEN substr(prefix, 1, instr(prefix || '/', '/') - 1) END) VIRTUAL,  -- its tools and system
+  pack            TEXT,                                     -- prompt@version as which it may share a call; NULL: it goes alone
+  batched         INTEGER NOT NULL DEFAULT 0 CHECK (batched IN (0, 1)),  -- it goes by Message Batches
+  batch_returns   INTEGER NOT NULL DEFAULT 0,               -- how often it came back from one unanswered
   fallback_model  TEXT,                                     -- the cheaper model that could answer, if any
   asked_model     TEXT,                                     -- set while `model` answers instead of this one
   fallback_reason TEXT,                                     -- why it does
@@ -46,6 +51,7 @@ CREATE TABLE jobs (
   answer          BLOB,                                     -- NULL: none yet, or in blobs
   CHECK ((prompt_name IS NULL) = (prompt_version IS NULL)),
   CHECK ((asked_model IS NULL) = (fallback_reason IS NULL)),
+  CHECK (due <> 3 OR batched = 1),
   CHECK ((state = 'running') = (lease_token IS NOT NULL)),
   CHECK ((lease_token IS NULL) = (lease_owner IS NULL) AND (lease_token IS NULL) = (lease_until_ms IS NULL)),
   CHECK ((state IN ('succeeded', 'failed', 'cancelled', 'expired')) = (finished_ms IS NOT NULL)),
@@ -58,7 +64,12 @@ CREATE INDEX jobs_due ON jobs (lane, workflow, model, priority DESC, ifnull(dead
 CREATE INDEX jobs_waiting ON jobs (not_before_ms) WHERE state = 'queued' AND due = 0;
 CREATE INDEX jobs_queued_age ON jobs (lane, due, model, id) WHERE state = 'queued';
 CREATE INDEX jobs_deadline ON jobs (deadline_ms) WHERE state = 'queued' AND deadline_ms IS NOT NULL;
-CREATE INDEX jobs_running ON jobs (lane, id) WHERE state = 'running';
+CREATE INDEX jobs_running ON jobs (lane, lease_owner, id) WHERE state = 'running';
+CREATE INDEX jobs_in_batches ON jobs (lease_token) WHERE state = 'running' AND lease_owner = 'batch';
+CREATE INDEX jobs_batch_deadline ON jobs (deadline_ms)
+  WHERE state = 'running' AND lease_owner = 'batch' AND deadline_ms IS NOT NULL;
+CREATE INDEX jobs_for_batches ON jobs (lane, workflow, model, base, priority DESC, ifnull(deadline_ms, 9223372036854775807), id, input_bytes, submitted_ms,
+  not_before_ms) WHERE state = 'queued' AND due = 3;
 CREATE INDEX jobs_fallback ON jobs (asked_model, id) WHERE state = 'queued' AND fallback_model IS NOT NULL;
 CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL;
 
@@ -78,12 +89,46 @@ CREATE TABLE prompt_versions (
   first_used_ms  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What was handed to Message Batches: written before it leaves. Times of the API's own are its own; the counts are
+-- what it told last. `name` begins the custom_id of each of its requests.
+CREATE TABLE batches (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  state         TEXT    NOT NULL DEFAULT 'filling'
+                CHECK (state IN ('filling', 'ready', 'creating', 'in_progress', 'canceling', 'ended', 'done', 'lost')),
+  name          TEXT    NOT NULL UNIQUE,
+  api_id        TEXT UNIQUE,
+  warms         TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(warms)),   -- prefixes that it is to write for others
+  marks         TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(marks)),   -- prefixes that its requests mark
+  made_ms       INTEGER NOT NULL,
+  attempted_ms  INTEGER,                                    -- when a create left last
+  created_ms    INTEGER,
+  expires_ms    INTEGER,
+  ended_ms      INTEGER,
+  done_ms       INTEGER,
+  requests      INTEGER NOT NULL DEFAULT 0,
+  bytes         INTEGER NOT NULL DEFAULT 0,
+  booked        INTEGER NOT NULL DEFAULT 0,                 -- requests whose end is in the books
+  left          INTEGER NOT NULL DEFAULT 0,                 -- requests whose jobs wait for them no more
+  cancel_by     TEXT,                                       -- who wants it stopped
+  processing    INTEGER NOT NULL DEFAULT 0,
+  succeeded     INTEGER NOT NULL DEFAULT 0,
+  errored       INTEGER NOT NULL DEFAULT 0,
+  canceled      INTEGER NOT NULL DEFAULT 0,
+  expired       INTEGER NOT NULL DEFAULT 0,
+  problem       TEXT,
+  CHECK (api_id IS NOT NULL OR state IN ('filling', 'ready', 'creating', 'lost', 'done')),
+  CHECK ((api_id IS NULL) = (created_ms IS NULL)),
+  CHECK ((state IN ('done', 'lost')) = (done_ms IS NOT NULL))
+) STRICT;
+
+CREATE INDEX batches_open ON batches (id) WHERE done_ms IS NULL;
+
 -- API requests: written before they leave, settled with their result. The unit of the invoice.
 -- Tokens and money are NULL until the call is settled. `kind` says what it was sent for.
 CREATE TABLE calls (
   id                     INTEGER PRIMARY KEY AUTOINCREMENT,
   state                  TEXT    NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'settled', 'unknown')),
-  kind                   TEXT    NOT NULL DEFAULT 'message' CHECK (kind IN ('message', 'prewarm')),
+  kind                   TEXT    NOT NULL DEFAULT 'message' CHECK (kind IN ('message', 'prewarm', 'pack', 'canary')),
   pool                   TEXT    NOT NULL,
   model                  TEXT    NOT NULL,
   lane                   TEXT    NOT NULL,
@@ -116,12 +161,16 @@ CREATE TABLE calls (
   speed                  TEXT    NOT NULL DEFAULT 'standard',
   inference_geo          TEXT,
   raw_usage              TEXT,
+  batch_id               INTEGER REFERENCES batches (id),   -- the batch that carries it, for the job beside
+  job_id                 INTEGER,
+  CHECK ((batch_id IS NULL) = (job_id IS NULL)),
   CHECK ((state = 'open') = (ended_ms IS NULL)),
   CHECK ((state = 'settled') = (cost_nanousd IS NOT NULL))
 ) STRICT;
 
 -- Spelled with OR: SQLite does not see that a single state implies an IN list.
 CREATE INDEX calls_not_settled ON calls (state, id) WHERE state = 'open' OR state = 'unknown';
+CREATE INDEX calls_in_batches ON calls (batch_id, id) WHERE batch_id IS NOT NULL;
 
 -- What was used in each hour in which calls were opened (UTC). The triggers keep it equal to the calls.
 CREATE TABLE usage_hours (
@@ -207,7 +256,8 @@ BEGIN
     AND inference_geo = '' AND kind = old.kind;
 END;
 
--- One row per try at a job: which call served it and what came of it.
+-- One row per try at a job: which call served it and what came of it. A call that served `items` jobs is shared:
+-- then the tokens are this job's part; NULL: all that the call used.
 CREATE TABLE attempts (
   job_id        INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
   number        INTEGER NOT NULL CHECK (number >= 1),
@@ -217,8 +267,17 @@ CREATE TABLE attempts (
   ended_ms      INTEGER NOT NULL,
   cost_nanousd  INTEGER NOT NULL,
   error         TEXT CHECK (error IS NULL OR json_valid(error)),
+  items         INTEGER NOT NULL DEFAULT 1 CHECK (items >= 1),
+  slot          TEXT,                                       -- its id in the pack
+  call_ms       INTEGER,                                    -- its part of the call's duration
+  input_tokens        INTEGER,
+  cache_write_tokens  INTEGER,
+  cache_read_tokens   INTEGER,
+  output_tokens       INTEGER,
   PRIMARY KEY (job_id, number)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX attempts_packed ON attempts (call_id) WHERE items > 1;
 
 -- Scopes that may not go out, and why: at most one that a person set and one other for each scope.
 CREATE TABLE holds (

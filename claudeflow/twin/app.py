@@ -37,6 +37,7 @@ class TwinApp:
             query=scope["query_string"].decode(),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             body=await _read(receive),
+            scheme=scope["scheme"],
         )
         if self.twin.takes_time and not call.path.startswith(PREFIX):
             await self._answer_while_connected(call, scope, receive, send)

@@ -8,10 +8,16 @@ from urllib.parse import parse_qs
 from claudeflow.twin.errors import ApiError
 from claudeflow.twin.models import LIFECYCLE_DEPRECATED, MODELS, Model, find_model
 
+PATH = "/v1/models"
 _DEFAULT_LIMIT = 20
 _MAX_LIMIT = 1_000
 _MIDNIGHT = "T00:00:00Z"
 _SIXTY_DAYS_NOTICE = "2026-09-29"
+
+
+def document(path: str, query: str) -> dict[str, Any]:
+    """The list, or the one model that a path names. Raises ApiError (400, 404)."""
+    return page(query) if path == PATH else entry(path.removeprefix(f"{PATH}/"))
 
 
 def entry(name: str) -> dict[str, Any]:

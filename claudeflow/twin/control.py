@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -29,6 +29,8 @@ def _control(twin: Twin, call: HttpCall) -> HttpAnswer:
             return _invoice(twin, call.query)
         case ("GET", "/twin/stats"):
             return _json(200, asdict(twin.stats()))
+        case ("GET", "/twin/batches"):
+            return _batches(twin, call.query)
         case ("GET", "/twin/calls"):
             lines = b"".join(orjson.dumps(line) + b"\n" for line in twin.calls())
             return HttpAnswer(200, [(b"content-type", b"application/x-ndjson")], lines)
@@ -47,6 +49,16 @@ def _invoice(twin: Twin, query: str) -> HttpAnswer:
     invoice = twin.invoice()
     lines = [asdict(line) for line in invoice.lines[int(since) :]]
     return _json(200, {"total_nanousd": invoice.total_nanousd, "next": len(invoice.lines), "lines": lines})
+
+
+def _batches(twin: Twin, query: str) -> HttpAnswer:
+    """Every batch; its custom ids only for those who ask, since there may be very many."""
+    if parse_qs(query).get("custom_ids", ["false"])[0] == "true":
+        return _json(200, [asdict(batch) for batch in twin.batches()])
+    batches = [asdict(replace(batch, custom_ids=())) for batch in twin.batches()]
+    for batch in batches:
+        del batch["custom_ids"]
+    return _json(200, batches)
 
 
 def _faults(twin: Twin, call: HttpCall) -> HttpAnswer:

@@ -10,6 +10,10 @@ from claudeflow.twin import catalogue
 from claudeflow.twin.admin import ADMIN_KEY_BEGINS, Reports
 from claudeflow.twin.admin import PREFIX as ADMIN_PREFIX
 from claudeflow.twin.agenda import Agenda, PunctualClock
+from claudeflow.twin.batches.desk import BatchDesk
+from claudeflow.twin.batches.rules import PATH as BATCHES_PATH
+from claudeflow.twin.batches.strikes import BatchScript
+from claudeflow.twin.batches.tally import BatchView
 from claudeflow.twin.billing import Invoice
 from claudeflow.twin.bodies import EventStream, stream_pieces
 from claudeflow.twin.cache import CacheWrite
@@ -22,7 +26,7 @@ from claudeflow.twin.fault_answers import fault_error, html_page
 from claudeflow.twin.faults import NO_MISHAP, OUTAGE, Fault, FaultScript, Mishap
 from claudeflow.twin.generation import Generation
 from claudeflow.twin.meters import Meters
-from claudeflow.twin.organization import Organization
+from claudeflow.twin.organization import Organization, weigh
 from claudeflow.twin.prefix import read_prefix
 from claudeflow.twin.request import (
     MessageRequest,
@@ -38,7 +42,6 @@ from claudeflow.twin.stats import DROPPED, CallLine, Stats
 from claudeflow.twin.wire import HttpAnswer, HttpCall, Visit
 
 _Handler = Callable[[HttpCall, Visit], Coroutine[Any, Any, HttpAnswer]]
-_MODELS_PATH = "/v1/models"
 
 
 class Twin:
@@ -53,10 +56,11 @@ class Twin:
         self._agenda = Agenda()
         self._clock = PunctualClock(clock or LoopClock(self.settings.epoch_s), self._agenda)
         self._envelope = Envelope(self.settings, self._clock)
+        self._desk = BatchDesk(self.settings, self._envelope, self._clock, self._agenda)
         self._handlers: dict[tuple[str, str], _Handler] = {
             ("POST", "/v1/messages"): self._messages,
             ("POST", "/v1/messages/count_tokens"): self._count_tokens,
-            ("GET", _MODELS_PATH): self._models,
+            ("GET", catalogue.PATH): self._models,
         }
         self._numbers = count(1)
         self._salt = f"{Chance(self.settings.seed, b'request ids').below(10**8):08d}"
@@ -66,6 +70,7 @@ class Twin:
     def reset(self) -> None:
         """Forget everything, and go back to the settings' own script."""
         self._agenda.clear()
+        self._desk.close()
         self._opened: Organization | None = None
         self._install(self.settings.faults, None)
 
@@ -75,7 +80,13 @@ class Twin:
 
     def invoice(self) -> Invoice:
         """Everything billed so far."""
+        self._catch_up()
         return self._organization.invoice
+
+    def batches(self) -> list[BatchView]:
+        """The batches that are not deleted, as they stand now."""
+        self._catch_up()
+        return self._desk.views()
 
     def calls(self) -> list[CallLine]:
         """A line for each message call that has ended."""
@@ -94,7 +105,8 @@ class Twin:
         organization = self._organization
         meters = organization.meters(self._now_or_last())
         writes = organization.cache_writes
-        return organization.recorder.snapshot(organization.invoice.total_nanousd, meters, writes)
+        total_nanousd, batches = organization.invoice.total_nanousd, self._desk.stats()
+        return organization.recorder.snapshot(total_nanousd, meters, writes, batches)
 
     def replace_faults(self, faults: tuple[Fault, ...]) -> None:
         """Put another fault script in force; its time and its calls count from now."""
@@ -134,8 +146,10 @@ class Twin:
         handler = self._handlers.get((call.method, call.path))
         if handler is not None:
             return handler
-        if call.method == "GET" and call.path.startswith(f"{_MODELS_PATH}/"):
-            return self._model
+        if call.path == BATCHES_PATH or call.path.startswith(f"{BATCHES_PATH}/"):
+            return self._desk.answer
+        if call.method == "GET" and call.path.startswith(f"{catalogue.PATH}/"):
+            return self._models
         if call.method == "GET" and call.path.startswith(ADMIN_PREFIX):
             return self._report
         if any(path == call.path for _, path in self._handlers):
@@ -166,10 +180,7 @@ class Twin:
             return self._envelope.error(error, visit, fate)
 
     async def _serve(self, request: MessageRequest, visit: Visit, fate: Mishap) -> HttpAnswer:
-        prefix = read_prefix(request.body, request.model, request.workspace)
-        window = request.model.context_tokens
-        if prefix.total_tokens > window:
-            raise ApiError(400, f"prompt is too long: {prefix.total_tokens} tokens > {window} maximum")
+        prefix = weigh(request)
         if fate.body is not None and fate.body.kind == "stream_error" and not request.stream:
             raise fault_error(fate.body)
         generation = self._organization.admit(request, prefix, visit, fate)
@@ -237,11 +248,7 @@ class Twin:
 
     async def _models(self, call: HttpCall, visit: Visit) -> HttpAnswer:
         read_version(call.headers)
-        return self._envelope.json(catalogue.page(call.query), visit)
-
-    async def _model(self, call: HttpCall, visit: Visit) -> HttpAnswer:
-        read_version(call.headers)
-        return self._envelope.json(catalogue.entry(call.path.removeprefix(f"{_MODELS_PATH}/")), visit)
+        return self._envelope.json(catalogue.document(call.path, call.query), visit)
 
     async def _report(self, call: HttpCall, visit: Visit) -> HttpAnswer:
         read_version(call.headers)
@@ -250,12 +257,14 @@ class Twin:
 
     def _install(self, faults: tuple[Fault, ...], since: float | None) -> None:
         self._script = FaultScript(faults, self.settings.seed, since)
+        self._desk.script = BatchScript(faults, self.settings.seed, since)
         self.takes_time = takes_time(self.settings, faults)
 
     def _open(self, now: float) -> Organization:
         """The organisation, whose time begins now unless it has begun."""
         if self._opened is None:
             self._opened = Organization(self.settings, self._agenda, now)
+            self._desk.open(self._opened, now)
             self._script.open(now)
             self._agenda.run(now)
         return self._opened
@@ -269,6 +278,11 @@ class Twin:
         recorder = self._organization.recorder
         at_s = recorder.since_start(visit.now)
         recorder.note(CallLine(at_s, visit.request_id, model, status, error=error))
+
+    def _catch_up(self) -> None:
+        """Have the work on batches done that is due by now."""
+        if self._opened is not None:
+            self._now_or_last()
 
     def _now(self) -> float:
         self._last_now = self._clock.monotonic()

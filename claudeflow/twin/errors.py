@@ -30,9 +30,14 @@ class ApiError(Exception):
         self.code = code
         self.retry_after_s = retry_after_s
 
+    @property
+    def kind(self) -> str:
+        """The API's name for the type of error."""
+        return _TYPE_OF_STATUS[self.status]
+
     def body(self, request_id: str) -> bytes:
         """The JSON envelope."""
-        return error_envelope(_TYPE_OF_STATUS[self.status], self.message, request_id, self.code)
+        return error_envelope(self.kind, self.message, request_id, self.code)
 
 
 class ConnectionDropped(Exception):

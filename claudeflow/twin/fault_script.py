@@ -14,6 +14,12 @@ by both. `share` is the part of the calls inside those bounds that it hits.
 With `countdown = true` the `retry-after` of a 429 or 529 is the time left until `until_s`. An `outage`
 lets no connection come about at all, for whatever path. `clock_skew` puts the server's clock forward by
 `offset_s` (back when negative); a client whose clock is behind by as much sees the same.
+
+Faults named `pack_...` and `wrong_answer` befall packed requests alone, several of them at once if the
+script says so. `item_share` is the part of a pack's items that they hit.
+
+Those named `batch_...` befall batches; some of the others can be aimed at them with `on = "batches"`, or at
+one endpoint with `on = "batches.create"` and the like. Then `calls` counts the calls of what it is aimed at.
 """
 
 from __future__ import annotations
@@ -35,11 +41,14 @@ from claudeflow.twin.entries import (
     tables,
     whole,
 )
-from claudeflow.twin.faults import KINDS, OUTAGE, Fault
+from claudeflow.twin.faults import ANSWERS, BATCHES, KINDS, ON_MESSAGES, OUTAGE, PACKS, Fault
 from claudeflow.twin.headers import FAMILIES
 
 _CATEGORIES = ("cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms")
-_ERROR_TYPES = ("overloaded_error", "api_error")
+_ERROR_TYPES = ("overloaded_error", "api_error", "invalid_request_error")
+_ENDPOINTS = ("create", "list", "get", "results", "cancel", "delete")
+_AIMS = (ON_MESSAGES, "batches", *(f"batches.{endpoint}" for endpoint in _ENDPOINTS))
+_AIMABLE = ANSWERS | {"slow_body", "headers_lost", "clock_skew"}
 _OWN_KEYS: dict[str, frozenset[str]] = {
     "rate_429": frozenset({"retry_after_s", "countdown"}),
     "ramp_429": frozenset({"retry_after_s", "countdown"}),
@@ -55,6 +64,13 @@ _OWN_KEYS: dict[str, frozenset[str]] = {
     "slow_body": frozenset({"gap_s"}),
     "clock_skew": frozenset({"offset_s"}),
     "latency_factor": frozenset({"factor"}),
+    **{kind: frozenset({"item_share"}) for kind in PACKS},
+    "pack_truncate": frozenset({"after_share"}),
+    "pack_prose": frozenset(),
+    "batch_late": frozenset({"factor", "for_s"}),
+    "batch_expire": frozenset({"item_share"}),
+    "batch_item_error": frozenset({"item_share", "error_type"}),
+    "batch_partial": frozenset({"after_share", "orderly"}),
 }
 _COMMON_KEYS = frozenset({"kind", "from_s", "until_s", "calls", "share", "model"})
 _OUTAGE_KEYS = frozenset({"kind", "from_s", "until_s"})
@@ -70,8 +86,7 @@ def _parse_fault(where: str, entry: Mapping[str, Any]) -> Fault:
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"{where}: kind {kind!r} is unknown; allowed: {', '.join(sorted(KINDS))}")
     where = f"{where} ({kind})"
-    own = _OWN_KEYS.get(kind, frozenset())
-    check_keys(where, entry, _OUTAGE_KEYS if kind == OUTAGE else _COMMON_KEYS | own)
+    check_keys(where, entry, _keys_of(kind))
     check_values(where, entry, _CHECKS)
     values = dict(entry)
     if "calls" in values:
@@ -83,7 +98,21 @@ def _parse_fault(where: str, entry: Mapping[str, Any]) -> Fault:
         raise ValueError(f"{where}: countdown needs until_s, to which it counts down")
     if fault.countdown and fault.retry_after_s is not None:
         raise ValueError(f"{where}: countdown and retry_after_s exclude each other")
+    if fault.on != ON_MESSAGES and fault.model is not None:
+        raise ValueError(f"{where}: give model or on, not both: a batch may hold requests for several models")
+    if fault.error_type == "invalid_request_error" and kind != "batch_item_error":
+        raise ValueError(f"{where}: error_type invalid_request_error is for batch_item_error alone")
     return fault
+
+
+def _keys_of(kind: str) -> frozenset[str]:
+    """The keys that an entry of this kind may have."""
+    if kind == OUTAGE:
+        return _OUTAGE_KEYS
+    own = _OWN_KEYS.get(kind, frozenset())
+    if kind in BATCHES:
+        return (_COMMON_KEYS | own) - {"model"}
+    return _COMMON_KEYS | own | ({"on"} if kind in _AIMABLE else frozenset())
 
 
 def _calls(value: Any) -> bool:
@@ -112,5 +141,8 @@ _CHECKS: dict[str, Check] = {
     "gap_s": SECONDS,
     "offset_s": (number(-inf), "seconds"),
     "factor": (number(0), "a number from 0 up"),
+    "item_share": SHARE,
+    "on": (lambda value: value in _AIMS, ", ".join(_AIMS)),
+    "orderly": FLAG,
 }
 assert set(_CHECKS) == {item.name for item in fields(Fault)}

@@ -15,13 +15,22 @@ ANSWERS = frozenset({
 OUTAGE = "outage"
 BODIES = frozenset({"reset_mid_stream", "stall", "truncate", "stream_error", "refusal"})
 MODIFIERS = frozenset({"retry_after_on_200", "slow_body", "headers_lost", "clock_skew", "latency_factor"})
-KINDS = ANSWERS | BODIES | MODIFIERS | {OUTAGE}
+PACKS = frozenset({
+    "pack_drop", "pack_duplicate", "pack_crosslabel", "pack_unknown", "pack_invalid", "pack_seal",
+    "pack_reorder", "pack_truncate", "pack_prose", "wrong_answer",
+})  # fmt: skip
+BATCHES = frozenset({
+    "batch_create_lost", "batch_create_unheard", "batch_late", "batch_expire", "batch_item_error",
+    "batch_partial",
+})  # fmt: skip
+KINDS = ANSWERS | BODIES | MODIFIERS | PACKS | BATCHES | {OUTAGE}
 TAKES_TIME = frozenset({"silent", "stall", "slow_body"})
+ON_MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One episode. Which of the lower fields count depends on `kind`."""
+    """One episode. Which of the lower fields count depends on `kind`; `on` is what it is aimed at."""
 
     kind: str
     from_s: float = 0.0
@@ -39,10 +48,13 @@ class Fault:
     gap_s: float = 1.0
     offset_s: float = 0.0
     factor: float = 1.0
+    item_share: float = 1.0
+    on: str = ON_MESSAGES
+    orderly: bool = False
 
     def covers(self, call: int, elapsed_s: float, models: Sequence[str]) -> bool:
-        """Whether a call lies within the bounds, before chance is asked."""
-        if self.model is not None and self.model not in models:
+        """Whether a message call lies within the bounds, before chance is asked."""
+        if self.on != ON_MESSAGES or (self.model is not None and self.model not in models):
             return False
         return self.runs(elapsed_s) and self.calls[0] <= call <= self.calls[1]
 
@@ -58,8 +70,26 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class PackFault:
+    """A fault that befalls one call if it is packed. `place` is the fault's own in the script, from 0."""
+
+    fault: Fault
+    seed: int
+    place: int
+    call: int
+
+    def chance(self, about: str = "") -> Chance:
+        """The chance that belongs to this fault of this call, or to one item in it."""
+        return Chance(self.seed, b"pack %d %d %s" % (self.place, self.call, about.encode()))
+
+    def hits(self, item_id: str) -> bool:
+        """Whether an item is among those that it befalls."""
+        return self.chance(f"hits {item_id}").share() < self.fault.item_share
+
+
+@dataclass(frozen=True, slots=True)
 class Mishap:
-    """What happens to one call: at most one answer or body fault, and any modifiers.
+    """What happens to one call: at most one answer or body fault, any modifiers, any faults of packs.
 
     `families` are the rate-limit headers that are left; None leaves them all.
     """
@@ -71,6 +101,7 @@ class Mishap:
     latency_factor: float = 1.0
     gap_s: float = 0.0
     stray_retry_after_s: int | None = None
+    packs: tuple[PackFault, ...] = ()
 
 
 NO_MISHAP = Mishap()
@@ -80,14 +111,15 @@ def mishap(faults: Sequence[Fault], seed: int, call: int, elapsed_s: float, mode
     """Pick the faults for one call; of several answers the first in the script wins."""
     if not faults:
         return NO_MISHAP
-    hit = [
-        fault
+    struck = [
+        (index, fault)
         for index, fault in enumerate(faults)
         if fault.covers(call, elapsed_s, models)
         and (fault.share >= 1.0 or Chance(seed, b"fault %d %d" % (index, call)).share() < fault.share)
     ]
-    if not hit:
+    if not struck:
         return NO_MISHAP
+    hit = [fault for _, fault in struck]
     factor = 1.0
     for fault in hit:
         factor *= fault.factor if fault.kind == "latency_factor" else 1.0
@@ -101,6 +133,7 @@ def mishap(faults: Sequence[Fault], seed: int, call: int, elapsed_s: float, mode
             (fault.retry_after_s or 1 for fault in hit if fault.kind == "retry_after_on_200"), None
         ),
         gap_s=max((fault.gap_s for fault in hit if fault.kind == "slow_body"), default=0.0),
+        packs=tuple(PackFault(fault, seed, index, call) for index, fault in struck if fault.kind in PACKS),
     )
 
 

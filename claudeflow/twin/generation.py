@@ -80,6 +80,18 @@ class Order:
         return self.pace.ttft_s + self.pace.seconds_for(self.tokens_to_generate)
 
 
+def bill_nanousd(
+    request: MessageRequest, reply: Reply, tokens: Tokens, epoch_s: float, *, batch: bool = False
+) -> int:
+    """The cost of an answer at the prices of a moment; searches cost the same in a batch."""
+    category = reply.refusal_category
+    if category is not None and category not in _BILLED_REFUSALS:
+        return 0
+    geo_us = request.geo == "us"
+    said = cost_nanousd(request.model, tokens, epoch_s, fast=request.fast, batch=batch, geo_us=geo_us)
+    return said + reply.server_tools.searches * SEARCH_NANOUSD
+
+
 class Generation:
     """Begins once, generates, and is settled exactly once: complete, interrupted, or abandoned.
 
@@ -204,7 +216,7 @@ class Generation:
                 model=request.model.id,
                 tokens=tokens,
                 searches=self.order.reply.server_tools.searches,
-                cost_nanousd=self._cost(tokens, visit.epoch_s),
+                cost_nanousd=bill_nanousd(request, self.order.reply, tokens, visit.epoch_s),
                 ending=ending,
                 at_epoch_s=now + visit.offset_s,
                 about=self._about(),
@@ -221,11 +233,3 @@ class Generation:
             geo=request.geo,
             priced_at_epoch_s=self.order.visit.epoch_s,
         )
-
-    def _cost(self, tokens: Tokens, epoch_s: float) -> int:
-        category = self.order.reply.refusal_category
-        if category is not None and category not in _BILLED_REFUSALS:
-            return 0
-        request = self.order.request
-        said = cost_nanousd(request.model, tokens, epoch_s, fast=request.fast, geo_us=request.geo == "us")
-        return said + self.order.reply.server_tools.searches * SEARCH_NANOUSD

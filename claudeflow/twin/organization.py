@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from claudeflow.twin.changes import Change
 from claudeflow.twin.diagnostics import Fingerprints
 from claudeflow.twin.errors import ApiError
 from claudeflow.twin.fault_answers import fault_error
-from claudeflow.twin.faults import Fault, Mishap
+from claudeflow.twin.faults import Fault, Mishap, PackFault
 from claudeflow.twin.generation import Books, Generation, Order, Pace
 from claudeflow.twin.headers import Gauges
 from claudeflow.twin.limits import REQUESTS, Allowance, Refusal
@@ -21,7 +22,7 @@ from claudeflow.twin.meters import Meters, read_pool
 from claudeflow.twin.models import Model
 from claudeflow.twin.pool import Pool
 from claudeflow.twin.pools import Pools
-from claudeflow.twin.prefix import Prefix
+from claudeflow.twin.prefix import Prefix, read_prefix
 from claudeflow.twin.replies import Reply, answer, chance_of, refusal, server_tools
 from claudeflow.twin.request import MessageRequest
 from claudeflow.twin.settings import TwinSettings
@@ -41,6 +42,7 @@ class Organization:
         self.invoice = Invoice()
         self.recorder = Recorder(now)
         self.pools = Pools(settings, agenda, now)
+        self.tier = settings.tier
         self._settings = settings
         self._cache = PromptCache()
         self.cache_writes = self._cache.written
@@ -57,7 +59,10 @@ class Organization:
         """
         diagnosis = self._fingerprints.diagnose(request, visit.message_id)
         pool = self.pool(request.model, fast=request.fast)
-        self._check_spending(pool)
+        self._check_in_flight(pool)
+        if self.is_spent:
+            pool.refused["spend_cap"] += 1
+            raise fault_error(Fault("spend_cap"))
         self.count_early(pool, visit.now)
         plan = self._cache.plan(prefix, request.model, visit.now)
         chance = chance_of(request, self._settings.seed)
@@ -71,6 +76,14 @@ class Organization:
         pace = self._pace(chance, fate.latency_factor)
         order = Order(visit, request, reply, plan, pool, estimate, pace, fate, diagnosis)
         return Generation(order, self._books)
+
+    def say(self, request: MessageRequest, chance: Chance, packs: Sequence[PackFault] = ()) -> Reply:
+        """What the model answers; `packs` are the faults that befall a packed request."""
+        settings = self._settings
+        said = answer(
+            request, chance, settings.reply_tokens, settings.reply_sigma, seed=settings.seed, packs=packs
+        )
+        return replace(said, server_tools=server_tools(request)) if request.body.get("tools") else said
 
     def admit_count(self, now: float) -> None:
         """Charge one token count, which has limits of its own. Raises ApiError (429)."""
@@ -88,6 +101,7 @@ class Organization:
         """Put other limits in force."""
         self.pools.change(change, now)
         if change.tier is not None and change.pool is None and change.model is None:
+            self.tier = change.tier
             self._counting.change(COUNT_TOKENS_RPM[change.tier], now)
 
     def meters(self, now: float) -> Meters:
@@ -107,22 +121,23 @@ class Organization:
         told_at, until = pool.closed_until
         pool.closed_until = (told_at if now < until else now, max(until, now + retry_after_s))
 
-    def _check_spending(self, pool: Pool) -> None:
-        settings = self._settings
-        if settings.max_in_flight is not None and self.recorder.in_flight >= settings.max_in_flight:
+    @property
+    def is_spent(self) -> bool:
+        """Whether as much was billed as may be in all."""
+        cap = self._settings.spend_cap_nanousd
+        return cap is not None and self.invoice.total_nanousd >= cap
+
+    def _check_in_flight(self, pool: Pool) -> None:
+        most = self._settings.max_in_flight
+        if most is not None and self.recorder.in_flight >= most:
             pool.refused["in_flight"] += 1
             message = "Number of concurrent connections has exceeded your rate limit. Please try again later."
             raise ApiError(429, message)
-        cap = settings.spend_cap_nanousd
-        if cap is not None and self.invoice.total_nanousd >= cap:
-            pool.refused["spend_cap"] += 1
-            raise fault_error(Fault("spend_cap"))
 
     def _reply(self, request: MessageRequest, chance: Chance, fate: Mishap) -> Reply:
         if fate.body is not None and fate.body.kind == "refusal":
             return refusal(fate.body.category)
-        said = answer(request, chance, self._settings.reply_tokens, self._settings.reply_sigma)
-        return replace(said, server_tools=server_tools(request)) if request.body.get("tools") else said
+        return self.say(request, chance, fate.packs)
 
     def _pace(self, chance: Chance, factor: float) -> Pace:
         settings = self._settings
@@ -132,6 +147,15 @@ class Organization:
         if speed:
             speed = chance.log_normal(speed, settings.latency_sigma * _SPEED_SPREAD_SHARE) / max(factor, 1e-9)
         return Pace(ttft_s, speed)
+
+
+def weigh(request: MessageRequest) -> Prefix:
+    """A prompt in tokens, and its breakpoints. Raises ApiError (400) for one that the model cannot take."""
+    prefix = read_prefix(request.body, request.model, request.workspace)
+    window = request.model.context_tokens
+    if prefix.total_tokens > window:
+        raise ApiError(400, f"prompt is too long: {prefix.total_tokens} tokens > {window} maximum")
+    return prefix
 
 
 class LimitReached(ApiError):

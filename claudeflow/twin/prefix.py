@@ -31,7 +31,8 @@ class Breakpoint:
 class Prefix:
     """The blocks of one request: `tokens[i]` and `hashes[i]` describe everything up to block i.
 
-    `hashes` is empty when the request has no breakpoint. `total_tokens` includes what follows the last one.
+    The text that tells the model the schema of its answer stands before all of them. `hashes` is empty
+    when the request has no breakpoint. `total_tokens` includes what follows the last one.
     """
 
     tokens: tuple[int, ...]
@@ -56,11 +57,12 @@ def read_prefix(body: dict[str, Any], model: Model, workspace: str) -> Prefix:
     for block in blocks:
         chars += block_chars(block.content, model)
         running.append(chars)
-    total = text_tokens(chars, model) + overhead + _schema_tokens(body, model)
+    schema_tokens = _schema_tokens(body, model)
+    total = text_tokens(chars, model) + overhead + schema_tokens
     breakpoints = _breakpoints(body, blocks)
     if not breakpoints:
         return Prefix((), (), (), total)
-    tokens = tuple(text_tokens(weight, model) for weight in running)
+    tokens = tuple(schema_tokens + text_tokens(weight, model) for weight in running)
     return Prefix(tokens, _hashes(body, blocks, model, workspace), breakpoints, total)
 
 

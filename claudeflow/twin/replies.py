@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -10,16 +10,16 @@ from zlib import crc32
 import orjson
 
 from claudeflow.twin.chance import Chance
+from claudeflow.twin.faults import PackFault
+from claudeflow.twin.orders import ordered_tokens
+from claudeflow.twin.packs.answers import Said, said_of_pack
+from claudeflow.twin.packs.frames import read_pack
 from claudeflow.twin.request import MessageRequest
-from claudeflow.twin.schema_walk import SchemaWalk
+from claudeflow.twin.schema_walk import SchemaWalk, structured
 from claudeflow.twin.tokens import chars_per_token, text_tokens
 
-_SOURCE_CHARS = 4_000
 _QUOTED_CHARS = 1_000
 _THINKING_SHARE = 0.3
-_ORDER_BEGINS = "[[answer "
-_ORDER = re.compile(r"\[\[answer ([1-9]\d{0,8}) tokens?\]\]")
-_WORD = re.compile(r"[^\W_][\w'-]*")
 _NOT_PART_OF_THE_QUESTION = frozenset({"stream", "metadata", "cache_control", "service_tier", "diagnostics"})
 
 
@@ -53,16 +53,26 @@ def chance_of(request: MessageRequest, seed: int) -> Chance:
     return Chance(seed, b"%d %d" % (crc32(question), len(question)))
 
 
-def answer(request: MessageRequest, chance: Chance, median_tokens: int, sigma: float) -> Reply:
+def answer(
+    request: MessageRequest,
+    chance: Chance,
+    median_tokens: int,
+    sigma: float,
+    *,
+    seed: int = 0,
+    packs: Sequence[PackFault] = (),
+) -> Reply:
     """The reply to a request. Lengths of prose are log-normal; `max_tokens` cuts whatever is longer.
 
     A last user turn that contains `[[answer 123 tokens]]` gets prose of exactly that length instead,
-    thinking included. Structured output and tool calls keep their own length.
+    thinking included, and structured output of that length besides thinking; tool calls keep their own.
+    What structured output says follows from `seed`, model, schema and that turn; `packs` befall packed
+    requests only.
     """
     if request.max_tokens == 0:
         return Reply((), "max_tokens", 0)
     source = last_user_text(request.body)
-    wanted = _ordered_tokens(source) or max(1, int(chance.log_normal(median_tokens, sigma)))
+    wanted = ordered_tokens(source) or max(1, int(chance.log_normal(median_tokens, sigma)))
     thinking = min(int(wanted * _THINKING_SHARE), request.max_tokens - 1) if request.thinking else 0
     blocks: list[dict[str, Any]] = []
     if thinking:
@@ -73,8 +83,11 @@ def answer(request: MessageRequest, chance: Chance, median_tokens: int, sigma: f
         cut = spoken > room
         reason = "max_tokens" if cut else "tool_use"
         return Reply((*blocks, block), reason, thinking + min(spoken, room), thinking)
-    text = _said(request, chance, source, wanted - thinking)
-    return _spoken(request, blocks, text, thinking)
+    if request.schema is not None:
+        said = _structured(request, request.schema, source, seed, packs)
+    else:
+        said = Said(_prose(source, chance, int((wanted - thinking) * chars_per_token(request.model))))
+    return _spoken(request, blocks, said, thinking)
 
 
 def refusal(category: str) -> Reply:
@@ -108,9 +121,9 @@ def last_user_text(body: dict[str, Any]) -> str:
     return ""
 
 
-def _spoken(request: MessageRequest, blocks: list[dict[str, Any]], text: str, thinking: int) -> Reply:
-    room = request.max_tokens - thinking
-    stop_reason, stop_sequence = "end_turn", None
+def _spoken(request: MessageRequest, blocks: list[dict[str, Any]], said: Said, thinking: int) -> Reply:
+    room, text = request.max_tokens - thinking, said.text
+    stop_reason, stop_sequence = "max_tokens" if said.cut else "end_turn", None
     for sequence in request.body.get("stop_sequences") or ():
         end = text.find(sequence)
         if end >= 0:
@@ -124,19 +137,13 @@ def _spoken(request: MessageRequest, blocks: list[dict[str, Any]], text: str, th
     return Reply(tuple(blocks), stop_reason, thinking + spoken, thinking, stop_sequence)
 
 
-def _ordered_tokens(source: str) -> int:
-    """The length that the question itself asks for; 0 if it does not."""
-    if _ORDER_BEGINS not in source:
-        return 0
-    found = _ORDER.search(source)
-    return int(found[1]) if found else 0
-
-
-def _said(request: MessageRequest, chance: Chance, source: str, wanted_tokens: int) -> str:
-    if request.schema is not None:
-        words = _WORD.findall(source[:_SOURCE_CHARS])
-        return orjson.dumps(SchemaWalk(request.schema, chance, words, source).value()).decode()
-    return _prose(source, chance, int(wanted_tokens * chars_per_token(request.model)))
+def _structured(
+    request: MessageRequest, schema: dict[str, Any], source: str, seed: int, packs: Sequence[PackFault]
+) -> Said:
+    pack = read_pack(schema, source)
+    if pack is not None:
+        return said_of_pack(pack, seed, request.model, packs)
+    return Said(orjson.dumps(structured(schema, schema, source, seed, request.model)).decode())
 
 
 def _prose(source: str, chance: Chance, chars: int) -> str:
@@ -151,8 +158,8 @@ def _prose(source: str, chance: Chance, chars: int) -> str:
 def _tool_use(request: MessageRequest, chance: Chance, source: str) -> tuple[dict[str, Any], int]:
     tools = [tool for tool in request.body["tools"] if request.forced_tool in ("", tool["name"])]
     tool = tools[chance.below(len(tools))]
-    words = _WORD.findall(source[:_SOURCE_CHARS])
-    value = SchemaWalk(tool.get("input_schema") or {"type": "object"}, chance, words, source).value() or {}
+    schema = tool.get("input_schema") or {"type": "object"}
+    value = SchemaWalk(schema, chance, source).value(schema) or {}
     block = {
         "type": "tool_use",
         "id": f"toolu_01{chance.below(10**22):022d}",

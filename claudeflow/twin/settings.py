@@ -24,8 +24,13 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _ABOVE_ZERO_IF_GIVEN = (
     "rpm", "itpm", "otpm", "burst_s", "ramp_start_rpm", "max_in_flight", "workspace_rpm", "workspace_itpm",
-    "workspace_otpm", "workspace_tpm", "priority_itpm", "priority_otpm",
+    "workspace_otpm", "workspace_tpm", "priority_itpm", "priority_otpm", "batch_rpm", "batch_queued",
 )  # fmt: skip
+_NOT_BELOW_ZERO = (
+    "ttft_s", "tokens_per_s", "latency_sigma", "reply_sigma", "report_delay_s", "report_lost_share",
+    "batch_start_s", "batch_item_s", "batch_hidden_s", "batch_cache_hit_share",
+)  # fmt: skip
+_ABOVE_ZERO = ("reply_tokens", "tokens_per_event", "ping_interval_s", "ramp_growth", "batch_concurrency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,13 @@ class TwinSettings:
     - `latency_sigma`, `reply_sigma`: spread of the log-normal distributions
     - `reply_tokens`: median length of an answer in prose
     - `tokens_per_event`: tokens in one event of a stream; a stream that takes time has a timer for each
+    - `batch_start_s`: how long after its creation the work on a batch begins
+    - `batch_item_s`, `batch_concurrency`: median seconds that a wave of a batch takes, and its items; 0 means
+      at once
+    - `batch_hidden_s`: how long after its creation a batch is in the list, but asking for it gives 404
+    - `batch_cache_hit_share`: the share of items in batches that find what the cache holds
+    - `batch_rpm`, `batch_queued`: limits of the batch endpoints, instead of the tier's: calls a minute, and
+      requests in batches that wait to be answered
     - `keys`, `admin_keys`: accepted API keys, and those of the Admin API; empty accepts any
     - `report_delay_s`: how long after its end a call appears in usage and cost reports
     - `report_lost_share`: the share of calls that reports miss
@@ -82,6 +94,13 @@ class TwinSettings:
     ping_interval_s: float = 10.0
     tokens_per_event: int = 12
     seed: int = 0
+    batch_start_s: float = 0.0
+    batch_item_s: float = 0.0
+    batch_concurrency: int = 100
+    batch_hidden_s: float = 0.0
+    batch_cache_hit_share: float = 1.0
+    batch_rpm: int | None = None
+    batch_queued: int | None = None
     keys: tuple[str, ...] = ()
     admin_keys: tuple[str, ...] = ()
     report_delay_s: float = 300.0
@@ -104,17 +123,10 @@ class TwinSettings:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"{name} must be above 0, got {value}")
-        for name in (
-            "ttft_s",
-            "tokens_per_s",
-            "latency_sigma",
-            "reply_sigma",
-            "report_delay_s",
-            "report_lost_share",
-        ):
+        for name in _NOT_BELOW_ZERO:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be below 0, got {getattr(self, name)}")
-        for name in ("reply_tokens", "tokens_per_event", "ping_interval_s", "ramp_growth"):
+        for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 

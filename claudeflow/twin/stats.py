@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from claudeflow.twin.batches.tally import NO_BATCHES, BatchStats
 from claudeflow.twin.cache import CacheWrite
 from claudeflow.twin.meters import Meters, PoolMeters
 
@@ -32,7 +33,8 @@ class Stats:
     """A snapshot, `at_s` seconds from the start; of pools, only those that somebody used.
 
     `early_calls` arrived although a pool's `retry-after` had not passed yet. `needless_cache_writes`
-    are those of prefixes that were in the cache already, by a request that arrived before.
+    are those of prefixes that were in the cache already, by a request that arrived before. Both, like all
+    but `batches` and `total_nanousd`, are about message calls.
     """
 
     at_s: float
@@ -46,6 +48,7 @@ class Stats:
     pools: dict[str, PoolMeters]
     cache_writes: int = 0
     needless_cache_writes: int = 0
+    batches: BatchStats = NO_BATCHES
 
 
 class Recorder:
@@ -87,7 +90,9 @@ class Recorder:
         self.by_status[line.status] += 1
         self.lines.append(line)
 
-    def snapshot(self, total_nanousd: int, meters: Meters, writes: Sequence[CacheWrite]) -> Stats:
+    def snapshot(
+        self, total_nanousd: int, meters: Meters, writes: Sequence[CacheWrite], batches: BatchStats
+    ) -> Stats:
         """The counters as a value."""
         return Stats(
             at_s=meters.at_s,
@@ -101,6 +106,7 @@ class Recorder:
             pools={name: pool for name, pool in meters.pools.items() if _was_used(pool)},
             cache_writes=len(writes),
             needless_cache_writes=sum(write.was_live for write in writes),
+            batches=batches,
         )
 
 

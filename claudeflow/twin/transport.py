@@ -32,6 +32,7 @@ class TwinTransport(httpx2.AsyncBaseTransport):
             query=request.url.query.decode(),
             headers=dict(request.headers.items()),
             body=await request.aread(),
+            scheme=request.url.scheme,
         )
         try:
             answer = await respond(self.twin, call)

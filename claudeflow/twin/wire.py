@@ -11,13 +11,14 @@ from claudeflow.twin.headers import Header
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One HTTP request. Header names are in lower case."""
+    """One HTTP request. Header names are in lower case; `scheme` is that of the client's URL."""
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    scheme: str = "https"
 
 
 class Body(Protocol):

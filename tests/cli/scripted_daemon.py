@@ -174,6 +174,8 @@ def a_job(job_id: int = 42, state: str = "queued", **changes: Any) -> dict[str, 
         "error": None,
         "cost_nanousd": 0,
         "prompt": None,
+        "batched": False,
+        "pack": None,
         "dedupe_key": None,
         "metadata": {},
         "submitted_by": None,
@@ -215,6 +217,7 @@ def a_status(**changes: Any) -> dict[str, Any]:
         "output_tokens": 45_200,
         "cost_nanousd": 1_234_500_000,
         "uncached_nanousd": 4_000_000_000,
+        "in_batches": 0,
     }
     bucket = {"axis": "input_tokens", "limit_per_min": 30_000, "level": 600.0, "capacity": 2_500.0}
     pool = {

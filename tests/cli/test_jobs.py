@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from claudeflow.cli.exits import Exit
+from claudeflow.cli.tries_board import tries_board
 from tests.cli.running_desk import RunningDesk
 from tests.cli.scripted_daemon import CommandLine, ScriptedDaemon, a_job, a_message, an_error
 from tests.intake.builders import a_request
@@ -212,12 +215,10 @@ def test_a_daemon_that_hangs_up_is_exit_code_3(claudeflow: CommandLine, daemon: 
     assert len(daemon.asked) == 1
 
 
-def test_show_lists_every_try_and_bounds_what_nobody_knows(
-    claudeflow: CommandLine, daemon: ScriptedDaemon
-) -> None:
-    daemon.answers("GET /v1/jobs/42", a_job(tries=2))
-    answered = {
-        "number": 2,
+def a_try(number: int = 1, **changes: object) -> dict[str, object]:
+    """A try that went well."""
+    ordinary = {
+        "number": number,
         "call_id": 9,
         "outcome": "succeeded",
         "used_attempt": True,
@@ -227,15 +228,68 @@ def test_show_lists_every_try_and_bounds_what_nobody_knows(
         "call_state": "settled",
         "reserved_nanousd": 9_000_000,
         "http_status": 200,
-        "request_id": "req_2",
+        "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy",
         "input_tokens": 10,
         "cache_write_tokens": 0,
         "cache_read_tokens": 3_000,
         "output_tokens": 20,
+        "items": 1,
+        "slot": None,
+        "call_ms": None,
+        "batch_id": None,
+        "batch_api_id": None,
     }
+    return {**ordinary, **changes}
+
+
+def test_show_lists_every_try_and_bounds_what_nobody_knows(
+    claudeflow: CommandLine, daemon: ScriptedDaemon
+) -> None:
+    daemon.answers("GET /v1/jobs/42", a_job(tries=2))
+    answered = a_try(2)
     crashed = {**answered, "number": 1, "outcome": "crashed", "call_state": "unknown", "request_id": None}
     daemon.answers("GET /v1/jobs/42/attempts", {"attempts": [crashed, answered]})
     lines = claudeflow("show", "42").stdout.splitlines()
     assert lines[-2].split()[:2] == ["1", "crashed"]
     assert lines[-2].rstrip().endswith("up to $0.009000")
     assert lines[-1].rstrip().endswith("$0.001500")
+
+
+def test_show_tells_which_tries_went_by_a_batch_or_shared_a_call(
+    claudeflow: CommandLine, daemon: ScriptedDaemon
+) -> None:
+    left = a_try(
+        1, outcome="pulled_back", call_state="open", cost_nanousd=0, batch_id=3, batch_api_id="msgbatch_1"
+    )
+    shared = a_try(2, items=7, slot="k3f9", call_ms=1_200)
+    daemon.answers("GET /v1/jobs/42", a_job(tries=2, batched=True, pack="triage@3f0c"))
+    daemon.answers("GET /v1/jobs/42/attempts", {"attempts": [left, shared]})
+    shown = claudeflow("show", "42").stdout
+    lines = [line.strip() for line in shown.splitlines()]
+    assert lines[-4].endswith("up to $0.009000")
+    assert lines[-3] == "in batch 3 (msgbatch_1)"
+    assert lines[-1] == "shared by 7 jobs as k3f9, its part took 1.2s"
+    facts = dict(line.split("  ", 1) for line in shown.splitlines() if "  " in line)
+    assert facts["goes by"].strip() == "Message Batches"
+    assert facts["may share a call"].strip() == "as triage@3f0c"
+
+
+def test_a_job_that_goes_alone_says_nothing_of_batches_or_packs(
+    claudeflow: CommandLine, daemon: ScriptedDaemon
+) -> None:
+    daemon.answers("GET /v1/jobs/42", a_job(tries=1))
+    daemon.answers("GET /v1/jobs/42/attempts", {"attempts": [a_try()]})
+    shown = claudeflow("show", "42").stdout
+    assert [word for word in ("batch", "Batches", "share") if word in shown] == []
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tries_fit_their_terminal_and_no_request_id_is_cut(width: int) -> None:
+    tries = [a_try(1, error_type="deadline_out_of_reach", batch_id=3, batch_api_id="msgbatch_1"), a_try(2)]
+    board, layout = tries_board(tries, width)
+    out = StringIO()
+    Console(file=out, width=width).print(board)
+    assert max(map(len, out.getvalue().splitlines())) <= width
+    assert "in batch 3 (msgbatch_1)" in out.getvalue()
+    assert ("req_011CSHoEeqs5C35K2UUqR7Fy" in out.getvalue()) is ("request id" not in layout.left_out)
+    assert ("request id" in layout.left_out) is (width < 120)

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from claudeflow.cli.board import bar
+from claudeflow.cli.board import bar, lanes_board
 from claudeflow.cli.demo.table import render_board
 from claudeflow.cli.exits import Exit
 from claudeflow.cli.output import count, span
@@ -35,6 +35,38 @@ def test_status_fits_on_one_screen(claudeflow: CommandLine, daemon: ScriptedDaem
     assert any(line.startswith("haiku-5.x  closed 12s  0.93") for line in lines)
     assert "$3.0000 (75%) less than without the cache; 1 unknown, at most $0.0200" in lines[-1]
     assert len(lines) < 25
+
+
+def test_lanes_tell_how_many_of_their_running_jobs_are_in_batches(
+    claudeflow: CommandLine, daemon: ScriptedDaemon
+) -> None:
+    [bulk] = a_status()["lanes"]
+    interactive = {**bulk, "lane": "interactive", "running": 2}
+    batched = {**bulk, "running": 10_006, "in_batches": 10_000}
+    daemon.answers("GET /v1/status", a_status(lanes=[interactive, batched]))
+    head, *rows = claudeflow("status").stdout.splitlines()[2:5]
+    assert head.split()[:6] == ["lane", "queued", "running", "in", "batch", "done"]
+    assert [row.split()[:5] for row in rows] == [
+        ["interactive", "912", "2", "0", "88"],
+        ["bulk", "912", "10,006", "10,000", "88"],
+    ]
+
+
+def test_without_batches_no_column_speaks_of_them(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
+    daemon.answers("GET /v1/status", a_status())
+    assert "batch" not in claudeflow("status").stdout
+
+
+@pytest.mark.parametrize("width", [64, 80, 120])
+def test_lanes_fit_their_terminal_and_no_number_is_cut(width: int) -> None:
+    [bulk] = a_status()["lanes"]
+    lanes = [{**bulk, "lane": "interactive", "running": 10_006, "in_batches": 10_000}, bulk]
+    out = StringIO()
+    layout = lanes_board(lanes, width)
+    Console(file=out, width=width).print(layout.table(lanes))
+    assert max(map(len, out.getvalue().splitlines())) <= width
+    assert all(text in out.getvalue() for text in ("interactive", "10,006", "10,000", "$1.2345"))
+    assert ("input" in layout.left_out) is (width < 120)
 
 
 def test_status_of_an_idle_daemon_is_short(claudeflow: CommandLine, desk: RunningDesk) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from claudeflow.domain.batch_report import BatchesView
 from claudeflow.domain.errors import IntakeError
 from claudeflow.domain.job import JobId, JobState
+from claudeflow.intake.batch_views import batch_to_json, batches_to_json
 from claudeflow.intake.envelope import KNOWN_FIELDS
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.views import record_to_json
 from tests.intake.builders import a_catalog, a_job, parsed
+from tests.support.fake_batches import DONE, SPEND, WAITING
 from tests.support.fake_desk import FakeDesk
 
 TEXT = (Path(__file__).parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
@@ -67,6 +70,15 @@ async def test_every_field_of_a_record_is_documented() -> None:
     await desk.submit([parsed(a_job())])
     record = record_to_json(await desk.job(JobId(1)))
     assert set(first_column("Reading a job")) == {*record, "result"}
+
+
+def test_every_field_of_a_batch_and_of_what_waits_for_one_is_documented() -> None:
+    section = TEXT.split("## Batches\n", 1)[1].split("\n## ", 1)[0]
+    assert set(first_column("Batches")) == set(batch_to_json(DONE))
+    waiting = BatchesView((), (WAITING,), 1.0)
+    shown = batches_to_json(waiting, {}, limit=1)
+    named = set(re.findall(r"`(\w+)`", section))
+    assert {*batch_to_json(DONE, SPEND)["spend"], *shown, *shown["waiting"][0]} <= named
 
 
 def test_every_state_is_documented() -> None:

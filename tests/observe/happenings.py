@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from claudeflow.domain import batch_events as batch
 from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
+from claudeflow.domain import pack_events as pack
 from claudeflow.domain.budget import BudgetAct, BudgetChange
 from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause
@@ -94,4 +96,15 @@ ONE_OF_EACH: list[ev.Event] = [
     BudgetChanged(
         BudgetChange(1, "team", BudgetAct.SET, "quarter end", "alice", 600, configured_nanousd=500)
     ),
+    batch.BatchCreated(3, "msgbatch_1", 812, 2_100_000, 12.5, found=True),
+    batch.BatchRefused(3, 812, "rate_limit_error", "it is tried again"),
+    batch.BatchEnded(3, "msgbatch_1", 2_590.0, 800, 8, 0, 4),
+    batch.BatchBooked(3, "msgbatch_1", 812, 1_250_000_000, 2_500_000_000),
+    batch.BatchLate(3, 5),
+    batch.BatchCancelAsked(3, "msgbatch_1", "anna"),
+    batch.BatchLost(3, 7, "the API has its results no more"),
+    pack.PackAnswered(9, "triage", "ticket", "3f0c", 7, 6, ("missing: 1",), 0),
+    pack.CanaryAnswered(10, "ticket", "3f0c", agreed=False),
+    pack.PromptUnpacked("ticket", "3f0c", 20, 4, 0.05, "compare its answers"),
+    pack.PackingJudged("ticket", "3f0c", pays=True, why="a pack of 7 costs 40 % of 7 calls"),
 ]

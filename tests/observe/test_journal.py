@@ -8,11 +8,13 @@ from typing import Any, Literal, get_args
 
 import pytest
 
+from claudeflow.domain import batch_events as batch
 from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
+from claudeflow.domain import pack_events as pack
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.observe.journal import LEVELS, Journal, fields_of, level_of
+from claudeflow.observe.journal import LEVEL_OF, LEVELS, Journal, fields_of, level_of
 from claudeflow.observe.settings import LogSettings
 from tests.observe.happenings import ERROR, ONE_OF_EACH, SECRETS, a_call, an_end
 
@@ -95,12 +97,34 @@ def test_an_error_is_logged_by_type_code_and_status() -> None:
         (cache.CacheMissExplained("w", "m", "p", None, None, 1, "none", None, "x"), "notice"),
         (cache.CacheMissed("w", "m", "p", None, None, 1, 1, None), "info"),
         (ONE_OF_EACH[12], "info"),
+        (batch.BatchLost(3, 7, "w"), "warning"),
+        (batch.BatchRefused(3, 7, "t", "w"), "warning"),
+        (batch.BatchLate(3, 5), "notice"),
+        (batch.BatchCreated(3, "m", 7, 1, 0.0), "info"),
+        (batch.BatchEnded(3, "m", 1.0, 7, 0, 0, 0), "info"),
+        (batch.BatchBooked(3, "m", 7, 1, 2), "info"),
+        (batch.BatchCancelAsked(3, "m", "anna"), "info"),
+        (pack.PromptUnpacked("p", "v", 20, 4, 0.05, "x"), "warning"),
+        (pack.PackingJudged("p", "v", True, "w"), "info"),
+        (pack.PackAnswered(9, "w", "p", "v", 7, 7, (), 0), "debug"),
+        (pack.CanaryAnswered(9, "p", "v", True), "debug"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_an_event_is_as_loud_as_it_deserves(event: ev.Event, level: str) -> None:
     assert level_of(event) == level
     assert entry(event)["level"] == level
+
+
+def test_every_event_has_its_loudness_in_one_place() -> None:
+    by_outcome = {ev.JobFinished, ev.CallEnded}
+    assert set(LEVEL_OF) == set(get_args(ev.Event)) - by_outcome
+    assert set(LEVEL_OF.values()) <= set(LEVELS)
+
+
+def test_an_item_that_a_pack_lost_is_logged_by_its_reason() -> None:
+    (line,) = written(pack.PackAnswered(9, "w", "p", "v", 7, 5, ("missing: 1", "invalid: 1"), 0), form="text")
+    assert 'returned="missing: 1, invalid: 1"' in line
 
 
 @pytest.mark.parametrize("least", LEVELS)

@@ -94,7 +94,7 @@ GOOD_TOML = FILES["prompt.toml"]
         pytest.param(
             {"prompt.toml": 'modle = "m"\nmax_tokens = 1'},
             "sorter/prompt.toml: modle: unknown key, found 'm'; "
-            "allowed: model, max_tokens, effort, lane, fallback, workflow, lint",
+            "allowed: model, max_tokens, effort, lane, fallback, workflow, pack, lint",
             id="unknown key",
         ),
         pytest.param(

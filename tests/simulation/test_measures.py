@@ -66,6 +66,40 @@ def test_a_job_that_expired_without_a_call_has_no_wait() -> None:
     assert (totals.expired, totals.wait.count, totals.total.count) == (1, 0, 0)
 
 
+def test_shared_and_batched_calls_are_counted_with_the_jobs_that_they_had() -> None:
+    recorder, watch = Recorder(an_about()), Stopwatch()
+    recorder.begin(watch)
+    watch.at_s = 50.0
+    recorder.apply(a_call(kind="pack", jobs=8, duration_s=5.0))
+    recorder.apply(a_call(kind="canary", job_id=None, duration_s=5.0))
+    recorder.apply(a_call(job_id=JobId(2), duration_s=5.0))
+    watch.at_s = 70.0
+    recorder.apply(a_call(job_id=JobId(3), duration_s=5.0))
+    recorder.apply(a_call(job_id=JobId(4), batch_id=1, duration_s=60.0))
+    result = recorder.result()
+    totals = result.totals
+    assert (totals.calls, totals.packs, totals.batched, totals.carried) == (5, 1, 1, 11)
+    assert totals.jobs_per_call == 11 / 5
+    assert result.most_calls_per_min == 3
+
+
+def test_each_job_of_a_shared_call_has_its_wait() -> None:
+    recorder = Recorder(an_about())
+    recorder.apply(JobsSubmitted("bulk", "triage", 2))
+    recorder.apply(a_call(kind="pack", job_id=JobId(1), jobs=2))
+    for number in (1, 2):
+        recorder.apply(an_end(job_id=JobId(number), wait_s=4.0, total_s=9.0))
+    assert recorder.result().totals.wait.count == 2
+
+
+def test_what_batches_saved_is_a_share_of_the_bill_without_them() -> None:
+    recorder = Recorder(an_about())
+    recorder.apply(a_call(cost_nanousd=75, uncached_nanousd=150, unbatched_nanousd=100, plain_nanousd=200))
+    totals = recorder.result().totals
+    assert (totals.batches_saved_share, totals.caching_saved_share) == (0.25, 0.5)
+    assert Recorder(an_about()).result().totals.batches_saved_share is None
+
+
 def test_the_cache_share_is_of_all_input() -> None:
     recorder = Recorder(an_about())
     recorder.apply(a_call())

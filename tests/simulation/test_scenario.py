@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 
 from claudeflow.domain.errors import ConfigError
+from claudeflow.domain.prompt import CanaryRules, PackRules
+from claudeflow.prompts import load_prompts
+from claudeflow.simulation.arrivals import arrivals
 from claudeflow.simulation.examples import find_examples
+from claudeflow.simulation.prompts import read_back, write_prompts
 from claudeflow.simulation.scenario import load_scenario, parse_scenario
+from claudeflow.twin.tokens import text_tokens
 from tests.simulation.builders import a_scenario, a_workflow, mistakes_in, scenario_text
 
 TICKETS = a_workflow("rates = {else = 60}")
 HOUR_S = 3_600
+WHY = '{type = "object", properties = {why = {type = "string"}}, additionalProperties = false}'
+STRUCTURED = f"schema = {WHY}\n"
 
 
 def test_a_scenario_begins_in_local_time_and_the_twin_with_it() -> None:
@@ -194,6 +201,16 @@ def test_every_mistake_is_reported_at_once_with_its_key_path() -> None:
         (a_workflow('trace = {file = "gone.csv"}'), ".trace.file", "No such file or directory; found"),
         (a_workflow("backlog = 1\nmax_tokens = 900000"), ".max_tokens", "must be from 1 to"),
         (a_workflow("backlog = 1", name="Big Tickets"), ".workflow", "must be 1 to 64 of a-z"),
+        (a_workflow("backlog = 1\nschema = 5"), ".schema", "must be the path of a JSON file, or a table"),
+        (a_workflow('backlog = 1\nschema = "gone.json"'), ".schema", "No such file or directory; found"),
+        (a_workflow("backlog = 1\npack = {max_items = 5}"), ".pack", "needs `schema`"),
+        (a_workflow("backlog = 1\n" + STRUCTURED + "pack = {max_items = 1}"), ".pack.max_items", "found 1"),
+        (
+            a_workflow("backlog = 1\n" + STRUCTURED + "pack = {max_items = 5, items = 5}"),
+            ".pack.items",
+            "unknown key",
+        ),
+        (a_workflow('backlog = 1\nschema = {type = "array"}\npack = {max_items = 5}'), ".schema", "object"),
         (a_workflow("backlog = 1") + a_workflow("backlog = 2"), ".name", "there is a workflow of this name"),
     ],
 )
@@ -202,6 +219,44 @@ def test_what_contradicts_itself_is_told(workflow: str, key: str, message: str) 
     found = mistakes_in(scenario_text(workflow))
     assert list(found) == [f"workflow.{name}{key}"]
     assert message in found[f"workflow.{name}{key}"]
+
+
+def test_a_workflow_with_a_schema_has_a_prompt_of_its_own_that_the_daemon_loads() -> None:
+    keys = "backlog = 1\nsystem_tokens = 2000\nmax_tokens = 300\n" + STRUCTURED
+    scenario = a_scenario(a_workflow(keys + "pack = {max_items = 5, max_wait_s = 9, canary = {share = 0.5}}"))
+    [prompt] = scenario.prompts
+    template, mistakes = read_back(prompt)
+    assert mistakes == []
+    assert template is not None
+    assert (template.name, template.lane, template.max_tokens) == ("tickets", "standard", 300)
+    assert template.pack == PackRules(5, max_wait_s=9, canary=CanaryRules(share=0.5))
+    assert text_tokens(len(template.system), scenario.workflows[0].model) == pytest.approx(2_000, abs=3)
+    [arrival] = arrivals(scenario)
+    assert arrival.job["prompt"] == "tickets"
+    assert list(arrival.job["input"]) == ["text"]
+
+
+def test_a_schema_may_stand_in_a_file_beside_the_scenario(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"type": "object", "properties": {}}')
+    [workflow] = a_scenario(a_workflow('backlog = 1\nschema = "s.json"'), folder=tmp_path).workflows
+    assert workflow.schema == {"type": "object", "properties": {}}
+    (tmp_path / "s.json").write_text("[1]")
+    text = scenario_text(a_workflow('backlog = 1\nschema = "s.json"'))
+    assert mistakes_in(text, tmp_path) == {"workflow.tickets.schema": "must be an object; found list"}
+
+
+def test_a_prompt_of_its_own_may_not_hide_one_of_the_folder() -> None:
+    head = '[config.prompts]\nfolder = "prompts"\n'
+    text = scenario_text(head, a_workflow("backlog = 1\n" + STRUCTURED, name="ticket-triage"))
+    found = mistakes_in(text, find_examples())
+    assert list(found) == ["workflow.ticket-triage.name"]
+
+
+def test_the_prompts_of_a_run_stand_beside_those_of_the_folder(tmp_path: Path) -> None:
+    scenario = a_scenario(a_workflow("backlog = 1\n" + STRUCTURED))
+    write_prompts(scenario.prompts, tmp_path / "all", beside=str(find_examples() / "prompts"))
+    found = load_prompts(tmp_path / "all")
+    assert found.keys() == {"tickets", *load_prompts(find_examples() / "prompts")}
 
 
 def test_own_columns_need_one_for_the_time(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_the_scenarios_that_the_documentation_promises_are_there() -> None:
         "day-40k",
         "noisy-neighbour",
         "overload-529",
+        "peak-morning",
         "shutdown-week",
         "story-month",
         "tier-change",

@@ -10,7 +10,8 @@ from claudeflow.domain.attempt import Reply, Succeeded, Transient
 from claudeflow.domain.job import Candidate, Job, JobError, JobId, JobState, NewJob
 from claudeflow.domain.usage import Bill, Usage
 from claudeflow.policy.lanes.flow import FlowKey
-from claudeflow.store.jobs import Accepted, Claim, cancel, claim, due_flows, flow_head, submit
+from claudeflow.store.claims import Claim, claim
+from claudeflow.store.jobs import Accepted, cancel, due_flows, flow_head, submit
 from claudeflow.store.ledger import CallEnd, Finish, Requeue, record
 from claudeflow.store.queue import Ending, end_queued, near_deadline
 from claudeflow.store.recovery import CRASHES_TO_HOLD, recover
@@ -66,8 +67,7 @@ def due_jobs(raw: sqlite3.Connection) -> dict[JobId, Candidate]:
 def claimed(raw: sqlite3.Connection, job_id: JobId, owner: str = OWNER, reserved_nanousd: int = 1_000) -> Job:
     """A due job, leased."""
     wish = Claim(due_jobs(raw)[job_id], "haiku-5.5", reserved_nanousd)
-    (job,) = claim(raw, [wish], owner, NOW_MS + LEASE_MS, NOW_MS)
-    assert job is not None
+    [[job]] = claim(raw, [wish], owner, NOW_MS + LEASE_MS, NOW_MS)
     return job
 
 

@@ -10,6 +10,7 @@ import pytest
 from claudeflow.domain.hold import EVERYTHING, Hold, HoldAction, HoldCause, HoldChange, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobState
 from claudeflow.policy.lanes.flow import FlowKey
+from claudeflow.store import claims
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store.holds import due_by_flow, held_jobs_at_rest, history, hold, holds, keep, release
 from claudeflow.store.ledger import Requeue, record
@@ -163,9 +164,8 @@ def test_the_time_spent_on_trying_adds_up_and_a_retry_by_a_person_begins_anew(
     record(raw, job, failed(), Requeue("retry", NOW_MS, trying_ms=1_500), NOW_MS)
     raw.execute("UPDATE jobs SET due = 1")
     [candidate] = due_jobs(raw).values()
-    wish = store_jobs.Claim(candidate, "haiku-5.5", 1)
-    [again] = store_jobs.claim(raw, [wish], "daemon-1", NOW_MS + 9, NOW_MS)
-    assert again is not None
+    wish = claims.Claim(candidate, "haiku-5.5", 1)
+    [[again]] = claims.claim(raw, [wish], "daemon-1", NOW_MS + 9, NOW_MS)
     assert again.trying_ms == 1_500
     record(raw, again, failed(), Requeue("retry", NOW_MS, trying_ms=500), NOW_MS)
     assert raw.execute("SELECT trying_ms FROM jobs").fetchone() == (2_000,)

@@ -10,11 +10,10 @@ import pytest
 from claudeflow.domain.errors import Conflict, JobNotFound, QueueFull
 from claudeflow.domain.job import JobError, JobId, JobState, Lease, PromptRef
 from claudeflow.policy.lanes.flow import FlowKey
+from claudeflow.store.claims import Claim, claim
 from claudeflow.store.jobs import (
-    Claim,
     answer,
     cancel,
-    claim,
     due_flows,
     flow_head,
     job,
@@ -211,8 +210,8 @@ def test_a_job_that_is_not_to_be_had_any_more_leaves_no_call_behind(raw: sqlite3
     not_due = replace(there.candidate, id=waiting.id)
     wishes = [Claim(candidate, "pool", 1) for candidate in (gone.candidate, there.candidate, not_due)]
     first, second, third = claim(raw, wishes, OWNER, NOW_MS + LEASE_MS, NOW_MS)
-    assert (first, third) == (None, None)
-    assert second is not None
+    assert (first, third) == ([], [])
+    assert [job.id for job in second] == [there.id]
     assert value(raw, "SELECT count(*) FROM calls") == 1
 
 
@@ -220,8 +219,8 @@ def test_a_job_whose_deadline_has_passed_is_not_begun_any_more(raw: sqlite3.Conn
     accepted = submitted(raw, deadline_ms=NOW_MS + 1)
     assert accepted.candidate is not None
     wish = Claim(accepted.candidate, "pool", 1)
-    assert claim(raw, [wish], OWNER, NOW_MS + LEASE_MS, NOW_MS + 1) == [None]
-    assert claim(raw, [wish], OWNER, NOW_MS + LEASE_MS, NOW_MS) != [None]
+    assert claim(raw, [wish], OWNER, NOW_MS + LEASE_MS, NOW_MS + 1) == [[]]
+    assert claim(raw, [wish], OWNER, NOW_MS + LEASE_MS, NOW_MS) != [[]]
 
 
 def test_a_job_is_claimed_once_however_often_it_is_wished_for(raw: sqlite3.Connection) -> None:
@@ -229,8 +228,8 @@ def test_a_job_is_claimed_once_however_often_it_is_wished_for(raw: sqlite3.Conne
     assert accepted.candidate is not None
     wish = Claim(accepted.candidate, "pool", 1)
     first, second = claim(raw, [wish, wish], OWNER, NOW_MS + LEASE_MS, NOW_MS)
-    assert first is not None
-    assert second is None
+    assert [job.id for job in first] == [accepted.id]
+    assert second == []
 
 
 @pytest.mark.parametrize(("used_attempt", "begun_ms"), [(True, NOW_MS), (False, NOW_MS + 60_000)])
@@ -239,15 +238,14 @@ def test_the_retry_window_begins_with_the_first_try_that_used_up_an_attempt(
 ) -> None:
     leased = running(raw)
     released(raw, leased, used_attempt=used_attempt)
-    (again,) = claim(raw, [Claim(due_jobs(raw)[leased.id], "p", 1)], OWNER, NOW_MS, NOW_MS + 60_000)
-    assert again is not None
+    [[again]] = claim(raw, [Claim(due_jobs(raw)[leased.id], "p", 1)], OWNER, NOW_MS, NOW_MS + 60_000)
     assert (again.first_attempt_ms, again.tries) == (begun_ms, 2)
 
 
 def test_a_job_whose_deadline_has_passed_is_not_claimed_any_more(raw: sqlite3.Connection) -> None:
     late = submitted(raw, deadline_ms=NOW_MS)
     assert late.candidate is not None
-    assert claim(raw, [Claim(late.candidate, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) == [None]
+    assert claim(raw, [Claim(late.candidate, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) == [[]]
     assert value(raw, "SELECT count(*) FROM calls") == 0
 
 
@@ -258,9 +256,9 @@ def test_a_job_that_was_moved_meanwhile_is_not_claimed_as_what_it_was(
     accepted = submitted(raw)
     assert accepted.candidate is not None
     was = replace(accepted.candidate, **elsewhere)  # type: ignore[arg-type]
-    assert claim(raw, [Claim(was, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) == [None]
+    assert claim(raw, [Claim(was, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) == [[]]
     assert value(raw, "SELECT count(*) FROM calls") == 0
-    assert claim(raw, [Claim(accepted.candidate, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) != [None]
+    assert claim(raw, [Claim(accepted.candidate, "p", 1)], OWNER, NOW_MS + LEASE_MS, NOW_MS) != [[]]
 
 
 # The order of a flow

@@ -105,3 +105,61 @@ def test_holds_stay_in_force(taken_over: sqlite3.Connection) -> None:
 
 def test_ids_go_on_where_they_were(taken_over: sqlite3.Connection) -> None:
     assert dict(taken_over.execute("SELECT name, seq FROM sqlite_sequence")) == {"jobs": 3, "calls": 20}
+
+
+CONTENT_OF_2 = """
+INSERT INTO prompt_versions VALUES ('v1', 'triage', '{"name": "triage"}', 1);
+INSERT INTO jobs (id, lane, workflow, model, submitted_ms, max_tokens, input_bytes, most_input_tokens,
+       most_web_searches, terms, prefix, prompt_name, prompt_version, body)
+VALUES (7, 'bulk', 'mail', 'claude-haiku-5-5', 5, 100, 10, 10, 0, 0, 'v1/turn:aaaa', 'triage', 'v1',
+        CAST('[]' AS BLOB));
+INSERT INTO jobs (id, state, lane, workflow, model, submitted_ms, max_tokens, input_bytes, most_input_tokens,
+       most_web_searches, terms, tries, lease_token, lease_owner, lease_until_ms)
+VALUES (8, 'running', 'bulk', 'mail', 'claude-haiku-5-5', 6, 100, 10, 10, 0, 0, 1, 13, 'me', 99);
+INSERT INTO calls (id, state, pool, model, lane, workflow, owner, opened_ms, ended_ms, reserved_nanousd,
+       cost_nanousd, uncached_nanousd, unbatched_nanousd, plain_nanousd, outcome, input_tokens,
+       cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens, output_tokens, thinking_tokens,
+       web_searches, web_fetches, split_known)
+VALUES (12, 'open', 'p', 'claude-haiku-5-5', 'bulk', 'mail', 'me', 7200001, NULL, 900, NULL, NULL, NULL, NULL,
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+UPDATE calls SET state = 'settled', ended_ms = 7200002, cost_nanousd = 700, uncached_nanousd = 800,
+       unbatched_nanousd = 700, plain_nanousd = 800, outcome = 'succeeded', input_tokens = 1,
+       cache_write_5m_tokens = 2, cache_write_1h_tokens = 0, cache_read_tokens = 3, output_tokens = 4,
+       thinking_tokens = 0, web_searches = 0, web_fetches = 0, split_known = 1 WHERE id = 12;
+INSERT INTO calls (id, pool, model, lane, workflow, owner, opened_ms, reserved_nanousd)
+VALUES (13, 'p', 'claude-haiku-5-5', 'bulk', 'mail', 'me', 7200005, 900);
+INSERT INTO attempts VALUES (8, 1, 12, 'transient', 1, 8, 700, NULL);
+"""
+
+
+@pytest.fixture
+def taken_over_from_2() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        for script in (*(script for number, script in migrations() if number <= 2), CONTENT_OF_2):
+            for statement in split_statements(script):
+                raw.execute(statement)
+        raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        raw.execute("PRAGMA user_version = 2")
+        raw.execute("PRAGMA foreign_keys = ON")
+        prepare_schema(raw, Path(":memory:"))
+        yield raw
+
+
+def test_jobs_of_version_2_go_alone_and_by_messages(taken_over_from_2: sqlite3.Connection) -> None:
+    jobs = taken_over_from_2.execute("SELECT id, state, due, batched, pack, base, batch_returns FROM jobs")
+    assert jobs.fetchall() == [(7, "queued", 1, 0, None, "v1", 0), (8, "running", 1, 0, None, None, 0)]
+    attempts = taken_over_from_2.execute("SELECT items, slot, call_ms, input_tokens FROM attempts").fetchall()
+    assert attempts == [(1, None, None, None)]
+
+
+def test_books_of_version_2_are_kept_and_their_triggers_work_on(
+    taken_over_from_2: sqlite3.Connection,
+) -> None:
+    raw = taken_over_from_2
+    assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert raw.execute("SELECT sum(calls), sum(cost_nanousd) FROM usage_hours").fetchone() == (1, 700)
+    raw.execute("UPDATE calls SET state = 'unknown', ended_ms = 9 WHERE id = 13")
+    assert raw.execute("SELECT sum(unknown_calls) FROM usage_hours").fetchone() == (1,)
+    next_call = """INSERT INTO calls (pool, model, lane, workflow, owner, opened_ms, reserved_nanousd)
+                   VALUES ('p', 'm', 'bulk', 'mail', 'me', 1, 1) RETURNING id"""
+    assert raw.execute(next_call).fetchone() == (14,)

@@ -18,6 +18,11 @@ from tests.store.builders import KEY, NOW_MS, claimed, queued
 ERROR = JobError("too_large_for_limits", "it is too large")
 
 
+def by_calls(candidate: Candidate, returns: int) -> bool:
+    """No job goes by a batch."""
+    return False
+
+
 def ids(candidates: list[Candidate]) -> list[int]:
     return [candidate.id for candidate in candidates]
 
@@ -65,33 +70,33 @@ def test_a_job_that_waits_ends_without_a_call_and_keeps_its_error(raw: sqlite3.C
 
 def test_a_job_moves_to_another_lane_and_priority_and_keeps_its_age(raw: sqlite3.Connection) -> None:
     job_id = queued(raw, priority=3)
-    moved = move(raw, job_id, "interactive", None, 0)
+    moved = move(raw, job_id, "interactive", None, bound=0, route=by_calls)
     assert moved.after is not None
     assert (moved.before.lane, moved.before.priority) == (KEY.lane, 3)
     assert (moved.after.lane, moved.after.priority) == ("interactive", 3)
     assert (moved.record.lane, moved.record.submitted_ms) == ("interactive", NOW_MS)
     assert ids(flow_head(raw, FlowKey("interactive", KEY.workflow, KEY.model), 10)) == [job_id]
-    again = move(raw, job_id, None, -7, 0)
+    again = move(raw, job_id, None, -7, bound=0, route=by_calls)
     assert (again.record.lane, again.record.priority) == ("interactive", -7)
 
 
 def test_a_job_that_is_not_due_moves_and_stays_asleep(raw: sqlite3.Connection) -> None:
-    moved = move(raw, queued(raw, not_before_ms=NOW_MS + 1), "interactive", None, 0)
+    moved = move(raw, queued(raw, not_before_ms=NOW_MS + 1), "interactive", None, bound=0, route=by_calls)
     assert moved.after is None
 
 
 def test_a_job_that_runs_or_does_not_exist_cannot_be_moved(raw: sqlite3.Connection) -> None:
     with pytest.raises(Conflict, match="running"):
-        move(raw, claimed(raw, queued(raw)).id, "interactive", None, 0)
+        move(raw, claimed(raw, queued(raw)).id, "interactive", None, bound=0, route=by_calls)
     with pytest.raises(JobNotFound):
-        move(raw, JobId(99), "interactive", None, 0)
+        move(raw, JobId(99), "interactive", None, bound=0, route=by_calls)
 
 
 def test_nobody_moves_into_a_full_lane_but_within_one(raw: sqlite3.Connection) -> None:
     there = queued(raw, lane="interactive")
     with pytest.raises(QueueFull):
-        move(raw, queued(raw), "interactive", None, 1)
-    assert move(raw, there, "interactive", 9, 1).record.priority == 9
+        move(raw, queued(raw), "interactive", None, bound=1, route=by_calls)
+    assert move(raw, there, "interactive", 9, bound=1, route=by_calls).record.priority == 9
 
 
 def test_what_is_ahead_of_a_job_is_counted_by_rank(raw: sqlite3.Connection) -> None:

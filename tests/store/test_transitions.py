@@ -60,7 +60,7 @@ ACTIONS: dict[str, Action] = {
     "refuse": lambda raw, job_id: end_queued(
         raw, [Ending(job_id, JobState.FAILED, JobError("too_large_for_limits", "it is too large"))], NOW_MS
     ),
-    "move": lambda raw, job_id: move(raw, job_id, "interactive", 5, 0),
+    "move": lambda raw, job_id: move(raw, job_id, "interactive", 5, bound=0, route=lambda *_: False),
     "wake": lambda raw, _: wake_due(raw, NOW_MS * 2, 10),
     "recover": lambda raw, _: recover(raw, NOW_MS),
 }
@@ -145,15 +145,19 @@ def test_a_call_that_must_not_be_cannot_be_stored(raw: sqlite3.Connection, chang
         raw.execute(f"UPDATE calls SET {change}")
 
 
+ATTEMPT = """INSERT INTO attempts
+             (job_id, number, call_id, outcome, used_attempt, ended_ms, cost_nanousd, error) VALUES"""
+
+
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO attempts VALUES (1, 1, 1, 'x', 0, 1, 0, NULL)",
-        "INSERT INTO attempts VALUES (1, 0, 1, 'x', 0, 1, 0, NULL)",
-        "INSERT INTO attempts VALUES (1, 9, 99, 'x', 0, 1, 0, NULL)",
-        "INSERT INTO attempts VALUES (99, 9, 1, 'x', 0, 1, 0, NULL)",
-        "INSERT INTO attempts VALUES (1, 9, 1, 'x', 2, 1, 0, NULL)",
-        "INSERT INTO attempts VALUES (1, 9, 1, 'x', 0, 1, 0, 'prose')",
+        f"{ATTEMPT} (1, 1, 1, 'x', 0, 1, 0, NULL)",
+        f"{ATTEMPT} (1, 0, 1, 'x', 0, 1, 0, NULL)",
+        f"{ATTEMPT} (1, 9, 99, 'x', 0, 1, 0, NULL)",
+        f"{ATTEMPT} (99, 9, 1, 'x', 0, 1, 0, NULL)",
+        f"{ATTEMPT} (1, 9, 1, 'x', 2, 1, 0, NULL)",
+        f"{ATTEMPT} (1, 9, 1, 'x', 0, 1, 0, 'prose')",
         "INSERT INTO blobs VALUES (1, 'rest', x'00')",
         "INSERT INTO blobs VALUES (99, 'body', x'00')",
         "INSERT INTO prompt_versions VALUES ('v', 'n', 'no JSON', 1)",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from claudeflow.domain.job import Job, JobState
 from claudeflow.domain.ledger import Dimension, UsageRow, total_of
-from claudeflow.store.jobs import Claim, claim
+from claudeflow.store.claims import Claim, claim
 from claudeflow.store.ledger import CallEnd, Finish, Requeue, record, spend
 from claudeflow.store.recovery import recover
 from claudeflow.store.usage import HOUR_MS, usage, waiting_by_model
@@ -65,7 +65,7 @@ def opened(raw: sqlite3.Connection, at_ms: int = START_MS, reserved_nanousd: int
     """A new job whose call was opened then."""
     candidate = submitted(raw, **job).candidate
     assert candidate is not None
-    [leased] = claim(raw, [Claim(candidate, "p", reserved_nanousd)], OWNER, at_ms + LEASE_MS, at_ms)
+    [[leased]] = claim(raw, [Claim(candidate, "p", reserved_nanousd)], OWNER, at_ms + LEASE_MS, at_ms)
     assert leased is not None
     return leased
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Call:
-    """A row of the calls."""
+    """A row of the calls. Those in batches are named on the invoice by their message."""
 
     id: int
     state: str
@@ -30,7 +30,8 @@ def reading(store: Path) -> Iterator[sqlite3.Connection]:
 def calls_of(store: Path) -> list[Call]:
     """Every call ever written."""
     with reading(store) as raw:
-        query = "SELECT id, state, reserved_nanousd, cost_nanousd, request_id FROM calls ORDER BY id"
+        query = """SELECT id, state, reserved_nanousd, cost_nanousd,
+                   iif(batch_id IS NULL, request_id, message_id) FROM calls ORDER BY id"""
         return [Call(*row) for row in raw.execute(query)]
 
 
@@ -84,9 +85,9 @@ def contradictions(raw: sqlite3.Connection) -> list[str]:
     jobs = """SELECT j.id FROM jobs AS j WHERE j.cost_nanousd <>
               (SELECT ifnull(sum(a.cost_nanousd), 0) FROM attempts AS a WHERE a.job_id = j.id)"""
     wrong += [f"job {job} does not cost what its attempts cost" for (job,) in raw.execute(jobs)]
-    attempts = """SELECT a.job_id FROM attempts AS a JOIN calls AS c ON c.id = a.call_id
-                  WHERE a.cost_nanousd <> ifnull(c.cost_nanousd, 0)"""
-    return wrong + [f"an attempt at job {job} does not cost as its call" for (job,) in raw.execute(attempts)]
+    shares = """SELECT c.id FROM calls AS c JOIN attempts AS a ON a.call_id = c.id GROUP BY c.id
+                HAVING sum(a.cost_nanousd) <> ifnull(c.cost_nanousd, 0)"""
+    return wrong + [f"the attempts of call {call} cost something else" for (call,) in raw.execute(shares)]
 
 
 def disagreements(store: Path, invoice: Mapping[str, int]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from claudeflow.claude.batches import BatchClient
 from claudeflow.claude.client import ClaudeClient
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.config import Config, DaemonSettings, StoreSettings
@@ -108,7 +109,9 @@ class Bench:
         """Work on jobs from now on; `transport` may stand between the SDK and the twin."""
         shared = self.parts.shared
         http = httpx2.AsyncClient(transport=transport or TwinTransport(self.twin))
-        worker = self.parts.worker(ClaudeClient(shared.config.api, "k", http_client=http))
+        api = shared.config.api
+        batches = BatchClient(api, "k", http_client=http)
+        worker = self.parts.worker(ClaudeClient(api, "k", http_client=http), batches)
         self.running = asyncio.create_task(self.parts.engine.run(worker, self.stop, self.hurry))
 
     async def drained(self) -> DaemonStopped:

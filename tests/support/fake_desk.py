@@ -11,10 +11,12 @@ from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob, may_become
 from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desks.desk import JobFilter, Submitted
+from tests.support.fake_batches import FakeBatchDesk
 from tests.support.fake_books import FakeBooksDesk
 from tests.support.fake_budgets import FakeBudgetDesk
 from tests.support.fake_cache import FakeCacheDesk
 from tests.support.fake_holds import FakeHoldDesk
+from tests.support.fake_packs import FakePacksDesk
 from tests.support.fake_queue import FakeQueueDesk
 from tests.support.fake_reconcile import FakeReconcileDesk
 
@@ -39,6 +41,8 @@ class FakeDesk:
         self.budgets = FakeBudgetDesk()
         self.queue = FakeQueueDesk(self._records)
         self.reconciliation = FakeReconcileDesk()
+        self.batches = FakeBatchDesk()
+        self.packs = FakePacksDesk()
         self.books = FakeBooksDesk()
         self.cache = FakeCacheDesk()
 
@@ -148,6 +152,8 @@ class FakeDesk:
             dedupe_key=job.dedupe_key,
             metadata=job.metadata,
             submitted_by=job.submitted_by,
+            batched=job.batched,
+            pack=job.pack,
         )
 
     @staticmethod

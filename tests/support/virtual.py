@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from claudeflow.claude.batches import BatchClient
 from claudeflow.claude.client import ClaudeClient
 from claudeflow.config import Config, FoundKey
 from claudeflow.daemon.keys import FindKey, KeyRing
@@ -138,8 +139,9 @@ async def living(
     epoch: str = EPOCH,
     key: str = "k",
     find_key: FindKey | None = None,
+    batches: bool = False,
 ) -> AsyncIterator[VirtualBench]:
-    """A daemon at work on the running virtual loop, which began at `epoch` (UTC)."""
+    """A daemon at work on the running virtual loop, which began at `epoch` (UTC); by `batches` too."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     epoch_s = datetime.fromisoformat(epoch).replace(tzinfo=UTC).timestamp()
@@ -156,7 +158,8 @@ async def living(
         ring = KeyRing(FoundKey(key, "a test"), find_key or (lambda: FoundKey(key, "a test")), events.emit)
         built.keeper.use(ring)
         http = httpx2.AsyncClient(transport=bench.door, timeout=None, trust_env=False)
-        worker = built.worker(ClaudeClient(config.api, ring.key, http_client=http))
+        batch_client = BatchClient(config.api, ring.key, http_client=http) if batches else None
+        worker = built.worker(ClaudeClient(config.api, ring.key, http_client=http), batch_client)
         running = asyncio.create_task(built.engine.run(worker, bench.stop, bench.hurry))
         try:
             yield bench

@@ -40,6 +40,17 @@ def test_the_first_request_writes_and_the_second_reads_the_same_tokens() -> None
     assert second.charged_input == second.tokens.input
 
 
+def test_the_schema_of_the_answer_is_written_and_read_with_the_prefix_that_it_begins() -> None:
+    schema = {"type": "object", "properties": {"label": {"enum": ["x" * 900]}}, "additionalProperties": False}
+    output = {"format": {"type": "json_schema", "schema": schema}}
+    cache, system = PromptCache(), [text_block(ENOUGH_CHARS, ttl="5m")]
+    plain = planned(cache, 0.0, system=system)
+    first, second = (planned(cache, at_s, system=system, output_config=output) for at_s in (1.0, 2.0))
+
+    assert first.tokens.input == second.tokens.input == plain.tokens.input
+    assert first.tokens.write_5m == second.tokens.read >= plain.tokens.write_5m + 900 / 3.6
+
+
 def test_without_a_breakpoint_nothing_is_cached() -> None:
     plan = planned(PromptCache(), 0.0, system=[text_block(ENOUGH_CHARS)])
     assert plan.tokens == Tokens(input=plan.tokens.input)

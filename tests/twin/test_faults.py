@@ -55,7 +55,7 @@ def test_a_script_is_read_from_toml(tmp_path: Path) -> None:
     [
         (
             "[[fault]]\nkind = 'nonsense'",
-            "fault 1: kind 'nonsense' is unknown; allowed: auth_401, billing_402",
+            "fault 1: kind 'nonsense' is unknown; allowed: auth_401, batch_create_lost",
         ),
         ("[[fault]]\nkind = 'stall'\n[[fault]]\nkind = 'stall'\nshare = 2", "fault 2 (stall): share = 2"),
         ("[[fault]]\nkind = 'error_500'\nretry_after_s = 2", "unknown key 'retry_after_s'; allowed: calls"),

@@ -25,7 +25,7 @@ FORMATS = {
     "anthropic-organization-id": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "retry-after": COUNT,
     "x-should-retry": "true|false",
-    "content-type": r"application/json|text/event-stream; charset=utf-8",
+    "content-type": r"application/(json|x-jsonl)|text/event-stream; charset=utf-8",
 }
 for _family in ("requests", "tokens", "input-tokens", "output-tokens"):
     _stem = f"anthropic-ratelimit-{_family}-"

@@ -19,7 +19,7 @@ AT_ONCE = 500
 class Floor(Protocol):
     """What fallbacks need of whoever works on jobs."""
 
-    def arrive(self, candidates: Sequence[Candidate]) -> None:
+    def arrive(self, candidates: Iterable[Candidate]) -> None:
         """Jobs became due."""
         ...
 

@@ -19,6 +19,7 @@ from claudeflow.domain.money import dollars
 from claudeflow.domain.usage import Terms, Usage
 from claudeflow.policy.caching.plan import Plan
 from claudeflow.policy.lanes.parking import LEVEL_OF, Block, Level
+from claudeflow.policy.limits.estimate import PACKED
 from claudeflow.policy.money.accounts import MustWait, Reservation, Shortage
 from claudeflow.policy.money.budget import BudgetBook, BudgetStatus, DaySpend
 from claudeflow.policy.money.learned import LearnedCosts
@@ -77,7 +78,7 @@ class BudgetKeeper:
         """Tell somebody whenever a call has reserved and is about to leave."""
         self._on_leaving.append(told)
 
-    def bound(self, candidate: Candidate, plan: Plan, now_ms: int) -> int:
+    def bound(self, candidate: Candidate, plan: Plan, now_ms: int, *, batch: bool = False) -> int:
         """The most that the job's next call can cost, marked as planned. Raises UnknownModel."""
         asked = Asked(
             candidate.most_input_tokens,
@@ -85,6 +86,7 @@ class BudgetKeeper:
             candidate.most_web_searches,
             candidate.terms,
             plan.dearest_ttl or "none",
+            batch,
         )
         return upper_bound(self._shared.prices, candidate.model, asked, now_ms)
 
@@ -105,12 +107,14 @@ class BudgetKeeper:
             self.book.turned_away(refusal, now_ms)
         return self._block_of(refusal, now_ms)
 
-    def reserve(self, candidate: Candidate, plan: Plan, now_ms: int) -> Reservation | Block:
+    def reserve(
+        self, candidate: Candidate, plan: Plan, now_ms: int, *, batch: bool = False
+    ) -> Reservation | Block:
         """Reserve for a call that is opened now. Whoever has the reservation settles it, come what may.
 
         Raises UnknownModel.
         """
-        bound = self.bound(candidate, plan, now_ms)
+        bound = self.bound(candidate, plan, now_ms, batch=batch)
         expected = self._expected(candidate, bound, now_ms)
         verdict = self.book.reserve(_scope_of(candidate), bound, expected, now_ms)
         if isinstance(verdict, MustWait):
@@ -130,9 +134,22 @@ class BudgetKeeper:
         for told in self._on_room:
             told()
 
-    def learn(self, workflow: str, model: str, cost_nanousd: int) -> None:
-        """A call of this kind cost so much."""
-        self._learned.learn(workflow, model, cost_nanousd)
+    def settle_part(
+        self, reservation: Reservation, bound_nanousd: int, cost_nanousd: int | None
+    ) -> Reservation:
+        """One call of several is in the books; what is left for the others."""
+        rest = self.book.settle_part(reservation, bound_nanousd, cost_nanousd)
+        for told in self._on_room:
+            told()
+        return rest
+
+    def slowed(self, candidate: Candidate) -> Block | None:
+        """Why the job must wait for its turn at a slower pace."""
+        return self._slowed(candidate)
+
+    def learn(self, workflow: str, model: str, cost_nanousd: int, items: int = 1) -> None:
+        """A call of this kind cost so much, for so many jobs. Shared calls are a kind of their own."""
+        self._learned.learn(_kind_of(workflow, items), model, cost_nanousd // items)
 
     def status(self) -> tuple[BudgetStatus, ...]:
         """How every budget stands."""
@@ -173,12 +190,12 @@ class BudgetKeeper:
 
     def _expected(self, candidate: Candidate, bound_nanousd: int, now_ms: int) -> int:
         """What the call is likely to cost."""
-        learned = self._learned.of(candidate.workflow, candidate.model)
+        learned = self._learned.of(_kind_of(candidate.workflow, candidate.items), candidate.model)
         if learned is None:
             demand = self._shared.estimator.demand(candidate, warm=False)
             usage = Usage(round(demand.input_tokens), output_tokens=round(demand.output_tokens))
-            learned = self._shared.prices.bill(candidate.model, usage, now_ms).cost_nanousd
-        return min(learned, bound_nanousd)
+            learned = self._shared.prices.bill(candidate.model, usage, now_ms).cost_nanousd // candidate.items
+        return min(learned * candidate.items, bound_nanousd)
 
     def _block_of(self, refusal: MustWait, now_ms: int) -> Block:
         """What a refusal parks: everything that the budget covers, or the one job that is too dear."""
@@ -211,6 +228,10 @@ def _why_held(status: BudgetStatus) -> str:
         return why
     left = dollars(status.left_nanousd)
     return f"{why}; only calls that may cost more than the {left} left wait, others go"
+
+
+def _kind_of(workflow: str, items: int) -> str:
+    return workflow if items == 1 else f"{workflow}\n{PACKED}"
 
 
 def _scope_of(candidate: Candidate) -> CallScope:

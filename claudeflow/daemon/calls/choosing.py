@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from claudeflow.daemon.budgets.keeper import IN_FLIGHT
+from claudeflow.daemon.budgets.keeper import IN_FLIGHT, SPENT
 from claudeflow.daemon.calls.caching import Caching
+from claudeflow.daemon.packs.packs import PACK_COLD, Company, Offer, group_of
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import OwnTrouble
-from claudeflow.domain.job import Candidate, JobError
+from claudeflow.domain.job import Candidate, JobError, JobId
 from claudeflow.policy.caching.plan import Plan
 from claudeflow.policy.lanes.admission import Admitted, Nobody, Size, TooLarge, Wait, admit
 from claudeflow.policy.lanes.lane_rules import Outlook
@@ -20,6 +21,7 @@ from claudeflow.policy.lanes.worth import worth_of
 from claudeflow.policy.limits.limiter import Limiter, Permit
 from claudeflow.policy.money.accounts import Reservation
 from claudeflow.policy.money.pricing import UnknownModel
+from claudeflow.policy.packing.waiting import GroupKey
 
 CLAIM_LIMIT = 16
 """How many jobs start in one turn of the loop: more would hold up everything else for too long."""
@@ -35,12 +37,23 @@ TOO_LARGE = "too_large_for_limits"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A job that goes now, and what its call does about the cache."""
+    """A job that goes now, and what its call does about the cache. With `offer` others share that call."""
 
     candidate: Candidate
     permit: Permit
     reservation: Reservation
     plan: Plan
+    offer: Offer | None = None
+
+    @property
+    def call(self) -> Candidate:
+        """The call as limiter, cache and budgets see it."""
+        return self.candidate if self.offer is None else self.offer.stand_in
+
+    @property
+    def others(self) -> tuple[Candidate, ...]:
+        """The jobs that share it."""
+        return () if self.offer is None else self.offer.members[1:]
 
 
 @dataclass(slots=True)
@@ -68,7 +81,9 @@ class Choosing:
         self._limiter = limiter
         self._scheduler = scheduler
         self._shared = shared
-        self._caching = Caching(shared, scheduler.queues.has_another)
+        self._caching = Caching(shared, self._has_another)
+        self._offers: dict[JobId, Offer] = {}
+        self._cold_packs: dict[GroupKey, Block] = {}
         self._unpriced: set[str] = set()
         self._set_aside = 0
         self.waits: tuple[Wait, ...] = ()
@@ -84,6 +99,7 @@ class Choosing:
         """Take the jobs that go now."""
         look = self.outlook()
         self.waits, self._set_aside = (), 0
+        self._offers, self._cold_packs = {}, {}
         choices = Choices(again_at=look.now)
         for _ in range(CLAIM_LIMIT):
             try:
@@ -102,12 +118,13 @@ class Choosing:
 
     def judge(self, candidate: Candidate) -> Block | None:
         """Why a job may not go, for reasons that are not its lane's."""
-        return self._hindered(candidate) or self._over_budget(candidate)
+        return self._hindered(candidate) or self._caching.block(candidate) or self._over_budget(candidate)
 
     def size(self, candidate: Candidate) -> Size:
         """What the job's call is expected to draw now, and what it draws at the very least."""
-        warm, estimator = self._caching.is_warm(candidate), self._shared.estimator
-        return Size(estimator.demand(candidate, warm=warm), estimator.at_least(candidate))
+        call = self._call_of(candidate)
+        warm, estimator = self._caching.is_warm(call), self._shared.estimator
+        return Size(estimator.demand(call, warm=warm), estimator.at_least(call))
 
     def _choose_one(self, choices: Choices, look: Outlook) -> bool:
         """Find the next job that goes or never can; False when there is none. Raises CannotChoose."""
@@ -131,7 +148,13 @@ class Choosing:
     def _judge_in_turn(self, candidate: Candidate) -> Block | None:
         """The same of a job whose turn it is."""
         with _our_fault(candidate):
-            block = self._hindered(candidate) or self._over_budget(candidate, in_turn=True)
+            block = (
+                self._hindered(candidate)
+                or self._cold_pack(candidate)
+                or self._formed(candidate)
+                or self._cold(candidate)
+                or self._over_budget(self._call_of(candidate), in_turn=True)
+            )
         if block is not None:
             self._note_block(block)
         return block
@@ -141,7 +164,53 @@ class Choosing:
         self.waits_for_settlement |= block.rule == IN_FLIGHT
 
     def _hindered(self, candidate: Candidate) -> Block | None:
-        return self._without_price(candidate) or self._held(candidate) or self._caching.block(candidate)
+        return self._without_price(candidate) or self._held(candidate)
+
+    def _formed(self, candidate: Candidate) -> Block | None:
+        """Form the pack that the job goes in, if it is one; why it waits for more."""
+        self._offers.pop(candidate.id, None)
+        packs = self._shared.packs
+        if packs is None or candidate.pack is None:
+            return None
+        clock = self._shared.clock
+        now = clock.monotonic()
+        look = Outlook(self._judge_in_turn, now, clock.epoch_ms(), self._limiter.pressure(now))
+        found = packs.form(candidate, Company(self._scheduler, self._limiter, look))
+        if isinstance(found, Offer) and not self._is_too_dear(found.stand_in):
+            self._offers[candidate.id] = found
+        return found if isinstance(found, Block) else None
+
+    def _is_too_dear(self, call: Candidate) -> bool:
+        """Whether a budget has no room for it in this period: for one of its jobs there may be some."""
+        block = self._over_budget(call)
+        return block is not None and block.rule == SPENT
+
+    def _cold_pack(self, candidate: Candidate) -> Block | None:
+        """What this turn has shown of packs like the job's: not every job of a long queue forms one anew."""
+        if candidate.pack is None or candidate.deadline_ms is not None:
+            return None
+        return self._cold_packs.get(group_of(candidate))
+
+    def _call_of(self, candidate: Candidate) -> Candidate:
+        offer = self._offers.get(candidate.id)
+        return candidate if offer is None else offer.stand_in
+
+    def _cold(self, candidate: Candidate) -> Block | None:
+        """Whether the job waits for another one that writes its prefix, its own or that of its pack."""
+        call = self._call_of(candidate)
+        block = self._caching.block(call)
+        if block is None or call is candidate:
+            return block
+        cold = Block(Level.JOB, PACK_COLD, block.why, block.until)
+        self._cold_packs[group_of(candidate)] = cold
+        return cold
+
+    def _has_another(self, candidate: Candidate) -> bool:
+        """Whether another call with the same path waits: then its prefix is worth writing."""
+        if candidate.items == 1:
+            return self._scheduler.queues.has_another(candidate)
+        limit = candidate.items
+        return len(self._scheduler.queues.companions(candidate, limit)) >= limit
 
     def _over_budget(self, candidate: Candidate, *, in_turn: bool = False) -> Block | None:
         if not self._shared.budgets.may_stop(candidate):
@@ -187,16 +256,26 @@ class Choosing:
             self._note_block(reservation)
             self._scheduler.queues.park(candidate, reservation)
             return []
-        plan = self._caching.start(candidate)
+        offer = self._offers.pop(candidate.id, None)
+        choice = Choice(candidate, found.permit, reservation, self._start(candidate, offer), offer)
         self._shared.holds.gone(candidate, self._pool, look.now_ms)
         self._scheduler.take(candidate, worth_of(found.demand))
-        return [Choice(candidate, found.permit, reservation, plan)]
+        for other in choice.others:
+            self._scheduler.gone(other)
+        return [choice]
+
+    def _start(self, candidate: Candidate, offer: Offer | None) -> Plan:
+        """The call is chosen: what it does about the cache."""
+        if self._shared.packs is not None and candidate.pack is not None:
+            self._shared.packs.went((candidate,) if offer is None else offer.members)
+        return self._caching.start(candidate if offer is None else offer.stand_in)
 
     def _reserve(self, found: Admitted, look: Outlook) -> Reservation | Block:
+        call = self._call_of(found.candidate)
         try:
             with _our_fault(found.candidate):
-                plan = self._caching.plan(found.candidate)
-                return self._shared.budgets.reserve(found.candidate, plan, look.now_ms)
+                plan = self._caching.plan(call)
+                return self._shared.budgets.reserve(call, plan, look.now_ms)
         except CannotChoose:
             self._limiter.abandon(found.permit, look.now)
             raise

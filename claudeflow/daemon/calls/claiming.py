@@ -8,19 +8,26 @@ from functools import partial
 from claudeflow.daemon.calls.choosing import Choice
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.job import Job
-from claudeflow.store import jobs as store
+from claudeflow.store import claims as store
 
 
-async def claim(shared: Shared, pool: str, choices: Sequence[Choice]) -> list[Job | None]:
-    """Lease each job and write its call, all in one commit; None where a job is not to be had any more.
+async def claim(shared: Shared, pool: str, choices: Sequence[Choice]) -> list[list[Job]]:
+    """Lease the jobs of each choice and write its call, all in one commit.
 
-    Raises StoreError.
+    Jobs that are not to be had any more are left out. Raises StoreError.
     """
     now_ms = choices[0].reservation.at_ms
-    claims = [store.Claim(choice.candidate, pool, choice.reservation.bound_nanousd) for choice in choices]
+    claims = [_wish(choice, pool) for choice in choices]
     lease_until_ms = now_ms + int(shared.config.daemon.lease_s * 1000)
     return await shared.store.write(
         partial(
             store.claim, claims=claims, owner=shared.instance, lease_until_ms=lease_until_ms, now_ms=now_ms
         )
     )
+
+
+def _wish(choice: Choice, pool: str) -> store.Claim:
+    bound = choice.reservation.bound_nanousd
+    if choice.offer is None:
+        return store.Claim(choice.candidate, pool, bound)
+    return store.Claim(choice.candidate, pool, bound, choice.others, choice.offer.stand_in.prefix)

@@ -14,7 +14,7 @@ CANCELLED = "cancelled"
 SHUTDOWN = "shutdown"
 
 
-def end_of(reply: Reply, decision: Decision, bill: Bill | None) -> CallEnd:
+def end_of(reply: Reply, decision: Decision, bill: Bill | None, duration_s: float | None = None) -> CallEnd:
     """How the call goes into the books."""
     return CallEnd(
         outcome=type(reply.outcome).__name__.lower(),
@@ -22,6 +22,7 @@ def end_of(reply: Reply, decision: Decision, bill: Bill | None) -> CallEnd:
         bill=bill,
         error=reply.outcome.error if isinstance(reply.outcome, Failure) else None,
         used_attempt=isinstance(decision, Complete | Fail | RetryAfter),
+        duration_ms=None if duration_s is None else round(1000 * duration_s),
     )
 
 

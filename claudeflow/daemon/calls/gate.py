@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from claudeflow.daemon.budgets.keeper import IN_FLIGHT
+from claudeflow.daemon.calls.assignment import Assignment, Member
 from claudeflow.daemon.calls.caching import Caching
 from claudeflow.daemon.calls.choosing import Choice, Choices, Choosing
 from claudeflow.daemon.calls.claiming import claim
+from claudeflow.daemon.packs.packs import PACK_COLD
 from claudeflow.daemon.shared import Shared, finished_unsent
 from claudeflow.domain.attempt import Reply
 from claudeflow.domain.errors import StoreError
@@ -23,12 +24,10 @@ from claudeflow.domain.events import OwnTrouble, PoolGated, PoolOpened
 from claudeflow.domain.job import Candidate, Job, JobError, JobState
 from claudeflow.domain.quota import Demand
 from claudeflow.domain.report import PoolStatus
-from claudeflow.policy.caching.plan import Plan, Turn
 from claudeflow.policy.lanes.scheduler import Scheduler
 from claudeflow.policy.lanes.settings import largest_reserve
 from claudeflow.policy.lanes.worth import worth_of
 from claudeflow.policy.limits.limiter import Limiter, Permit
-from claudeflow.policy.money.accounts import Reservation
 from claudeflow.store import jobs as store_jobs
 from claudeflow.store import queue as store_queue
 
@@ -36,23 +35,6 @@ STORE_TROUBLE_PAUSE_S = 1.0
 
 ELDEST = 16
 """How many of a lane's oldest jobs are looked at, beside those whose turn it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A job that goes now, and what its call does about the cache."""
-
-    job: Job
-    candidate: Candidate
-    permit: Permit
-    reservation: Reservation
-    plan: Plan
-    gate: PoolGate
-
-    @property
-    def leads(self) -> bool:
-        """Whether it writes a cold prefix for those behind it."""
-        return self.plan.turn is Turn.LEAD
 
 
 class PoolGate:
@@ -103,9 +85,13 @@ class PoolGate:
 
     def prefix_changed(self, candidate: Candidate) -> None:
         """The job's prefix can be read from now on, or may be written by another job."""
-        if candidate.prefix is not None:
+        if candidate.prefix is None:
+            return
+        if candidate.items > 1:
+            self.scheduler.let_in(PACK_COLD)
+        else:
             self.scheduler.prefix_changed(candidate.model, candidate.prefix)
-            self.wake()
+        self.wake()
 
     async def run(self, start: Callable[[Assignment], None]) -> None:
         """Send jobs on their way until stopped."""
@@ -159,6 +145,7 @@ class PoolGate:
                 reply.usage,
                 held=self.limiter.held,
                 duration_s=clock.monotonic() - assignment.permit.granted_at,
+                items=candidate.items,
             )
         self.scheduler.came_back(candidate, _owed(assignment.permit, reply))
         self._look_again(candidate, reply, closed_s, was_held=was_held)
@@ -204,11 +191,11 @@ class PoolGate:
         except Exception as problem:  # noqa: BLE001 - whatever is wrong with one claim must not stop the others
             await self._launch_alone(choices, start, f"{type(problem).__name__}: {problem}")
             return
-        for choice, job in zip(choices, jobs, strict=True):
-            if job is None:
+        for choice, claimed in zip(choices, jobs, strict=True):
+            if not claimed:
                 self._give_back(choice)
             else:
-                start(self._assignment(job, choice))
+                start(self._assignment(claimed, choice))
 
     async def _launch_alone(
         self, choices: list[Choice], start: Callable[[Assignment], None], problem: str
@@ -225,14 +212,23 @@ class PoolGate:
                 self._take_back(choices[number + 1 :])
                 raise
 
-    def _assignment(self, job: Job, choice: Choice) -> Assignment:
-        return Assignment(job, choice.candidate, choice.permit, choice.reservation, choice.plan, self)
+    def _assignment(self, jobs: list[Job], choice: Choice) -> Assignment:
+        permit, reservation, plan, offer = choice.permit, choice.reservation, choice.plan, choice.offer
+        if offer is None:
+            return Assignment(jobs[0], choice.candidate, permit, reservation, plan, self)
+        by_id = {candidate.id: candidate for candidate in offer.members}
+        members = tuple(Member(job, by_id[job.id]) for job in jobs)
+        call = choice.call
+        if len(members) < len(offer.members) and self._shared.packs is not None:
+            call = self._shared.packs.stand_in(call, [member.candidate for member in members], offer.shape)
+        return Assignment(jobs[0], call, permit, reservation, plan, self, members=members, shape=offer.shape)
 
     def _take_back(self, choices: list[Choice]) -> None:
         """The store took no claim: these jobs wait again."""
         for choice in choices:
             self._give_back(choice)
-            self.scheduler.arrive(choice.candidate)
+            for candidate in (choice.candidate, *choice.others):
+                self.scheduler.arrive(candidate)
 
     def _give_back(self, choice: Choice) -> None:
         candidate = choice.candidate
@@ -240,8 +236,8 @@ class PoolGate:
         self._shared.budgets.settle(choice.reservation, 0)
         self.scheduler.came_back(candidate, -worth_of(choice.permit.demand))
         self._shared.holds.never_left(candidate.id)
-        self._caching.never_left(candidate, choice.plan)
-        self.prefix_changed(candidate)
+        self._caching.never_left(choice.call, choice.plan)
+        self.prefix_changed(choice.call)
 
     async def _refuse(self, refused: list[tuple[Candidate, JobError]]) -> None:
         """End the jobs that the limits never let go: they cost nothing."""

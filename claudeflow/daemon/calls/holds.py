@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -37,7 +37,7 @@ ITS_JOB_IS_DONE = "the job will not go any more"
 class Floor(Protocol):
     """What holds need of whoever works on jobs."""
 
-    def arrive(self, candidates: Sequence[Candidate]) -> None:
+    def arrive(self, candidates: Iterable[Candidate]) -> None:
         """Jobs became due."""
         ...
 
@@ -81,7 +81,7 @@ class HoldKeeper:
         """Ask there for the release of what a budget holds."""
         self._release_budget = release
 
-    async def call_begins(self, job: Job) -> None:
+    async def call_begins(self, job: Job | Candidate) -> None:
         """A call is about to leave. A probe is noted first, so that no restart makes it one too many."""
         probed = self._book.probed_by(job.id)
         if not probed:
@@ -90,7 +90,7 @@ class HoldKeeper:
             self._keys.refresh()
         await self._try_to_keep(put=probed)
 
-    async def call_ended(self, job: Job, reply: Reply) -> Outcome:
+    async def call_ended(self, job: Job | Candidate, reply: Reply) -> Outcome:
         """Note what a call showed: the outcome as it counts for its job."""
         if isinstance(reply.outcome, Blocked):
             return await self._blocked(job, reply.outcome)
@@ -167,7 +167,7 @@ class HoldKeeper:
         await self._try_to_keep(put=probed)
         self._floor.wake()
 
-    async def _blocked(self, job: Job, outcome: Blocked) -> Outcome:
+    async def _blocked(self, job: Job | Candidate, outcome: Blocked) -> Outcome:
         now_ms = self._shared.clock.epoch_ms()
         is_probe = bool(self._book.probed_by(job.id))
         if outcome.cause is HoldCause.PERMISSION and not is_probe:

@@ -53,6 +53,7 @@ class PoolView:
             scheduler.rules.lane_block(job.lane, self._look)
             or scheduler.rules.workflow_block(job.lane, job.workflow)
             or self._gate.choosing.judge(job)
+            or self._queues.waits_for_company(job)
         )
 
     def _closed(self, job: Candidate, status: PoolStatus) -> Wait | None:

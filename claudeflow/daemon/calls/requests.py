@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from claudeflow.domain.errors import PromptError
-from claudeflow.domain.job import Job, PromptRef
+from claudeflow.domain.job import PromptRef
 from claudeflow.domain.prompt import PromptTemplate, Request
 from claudeflow.policy.caching.breakpoints import with_breakpoints
 from claudeflow.policy.caching.places import asks_for_1h
@@ -19,6 +19,35 @@ from claudeflow.store import jobs as store_jobs
 from claudeflow.store.database import Database
 
 
+class Asked(Protocol):
+    """What a request is made of: a claimed job, or one in a batch."""
+
+    @property
+    def model(self) -> str:
+        """The model that answers."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """How long the answer may be."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, or the messages of a prompt."""
+        ...
+
+    @property
+    def prompt(self) -> PromptRef | None:
+        """The prompt, if it was asked by one."""
+        ...
+
+    @property
+    def prefix(self) -> str | None:
+        """Names the cacheable part."""
+        ...
+
+
 class Requests:
     """Builds requests; keeps each prompt version that it has met."""
 
@@ -26,14 +55,14 @@ class Requests:
         self._store = store
         self._versions: dict[str, PromptTemplate] = {}
 
-    async def build(self, job: Job, plan: Plan, *, streamed: bool) -> Request:
+    async def build(self, job: Asked, plan: Plan, *, streamed: bool) -> Request:
         """The job's request, with the markers of its plan. Raises PromptError.
 
         `streamed` says that others wait for the beginning of its answer.
         """
         body = orjson.loads(job.body)
         if job.prompt is not None:
-            template = await self._template(job.prompt)
+            template = await self.template(job.prompt)
             body = {**assemble(template, body), "max_tokens": job.max_tokens}
         body["model"] = job.model
         planned = with_breakpoints(body, job.prefix, plan)
@@ -41,7 +70,14 @@ class Requests:
             planned, stream=streamed, schema=_schema_of(planned), caches_for_1h=asks_for_1h(planned)
         )
 
-    async def _template(self, prompt: PromptRef) -> PromptTemplate:
+    async def schema(self, job: Asked) -> Mapping[str, Any] | None:
+        """The JSON schema that the job's answer must match, if any. Raises PromptError."""
+        if job.prompt is not None:
+            return (await self.template(job.prompt)).schema
+        return _schema_of(orjson.loads(job.body))
+
+    async def template(self, prompt: PromptRef) -> PromptTemplate:
+        """A prompt as it was when its jobs were submitted. Raises PromptError."""
         known = self._versions.get(prompt.version)
         if known is None:
             stored = await self._store.read(partial(store_jobs.prompt_version, version=prompt.version))

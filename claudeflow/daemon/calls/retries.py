@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from claudeflow.daemon.shared import Shared
@@ -21,16 +22,30 @@ class Retries:
 
     def decide(self, job: Job, outcome: Outcome, duration_s: float) -> Decision:
         """What to do with a job whose call took `duration_s`."""
-        config, clock = self._shared.config, self._shared.clock
+        return self.decide_all([job], outcome, duration_s)[0]
+
+    def decide_all(self, jobs: Sequence[Job], outcome: Outcome, duration_s: float) -> list[Decision]:
+        """The same for jobs that shared a call: it counts once, and they are tried again together."""
+        clock, pool = self._shared.clock, jobs[0].pool
+        chance = clock.chance()
+        found = [self._decide(job, outcome, duration_s, chance) for job in jobs]
+        is_first = min(job.attempts for job in jobs) == 0
+        if is_first and isinstance(outcome, Succeeded | Overloaded | Transient | Rejected):
+            self._budget(pool).first_attempt(clock.monotonic())
+        delays_s = [decision.delay_s for decision in found if isinstance(decision, RetryAfter)]
+        if not delays_s:
+            return found
+        delay_s, turn_s = max(delays_s), self._budget(pool).retry(clock.monotonic(), clock.chance())
+        return [
+            replace(one, delay_s=delay_s, turn_s=turn_s) if isinstance(one, RetryAfter) else one
+            for one in found
+        ]
+
+    def _decide(self, job: Job, outcome: Outcome, duration_s: float, chance: float) -> Decision:
+        config = self._shared.config
         window_s = config.lanes.get(job.lane, LaneSettings()).retry_window_s
         tries = Tries(job.attempts, job.trying_ms / 1000 + duration_s, window_s)
-        decision = decide(outcome, tries, config.retry, clock.chance())
-        if job.attempts == 0 and isinstance(outcome, Succeeded | Overloaded | Transient | Rejected):
-            self._budget(job.pool).first_attempt(clock.monotonic())
-        if isinstance(decision, RetryAfter):
-            turn_s = self._budget(job.pool).retry(clock.monotonic(), clock.chance())
-            return replace(decision, turn_s=turn_s)
-        return decision
+        return decide(outcome, tries, config.retry, chance)
 
     def _budget(self, pool: str) -> RetryBudget:
         settings = self._shared.config.retry.budget

@@ -6,35 +6,30 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
+from claudeflow.daemon.calls.assignment import Assignment
 from claudeflow.daemon.calls.caching import Caching
 from claudeflow.daemon.calls.diagnostics import Diagnostics
 from claudeflow.daemon.calls.fate import CANCELLED, SHUTDOWN, end_of, fate_of
-from claudeflow.daemon.calls.gate import Assignment
 from claudeflow.daemon.calls.holds import HoldKeeper
+from claudeflow.daemon.calls.recording import Recording, Told
 from claudeflow.daemon.calls.requests import Requests
 from claudeflow.daemon.calls.retries import Retries
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Interrupted, Rejected, Reply, Transient
 from claudeflow.domain.errors import PromptError, StoreError
 from claudeflow.domain.events import (
-    CallEnded,
     JobFinished,
     JobRequeued,
     LeaseRefused,
     OwnTrouble,
 )
 from claudeflow.domain.hold import Scope, ScopeKind
-from claudeflow.domain.job import Job, JobError, JobId
+from claudeflow.domain.job import JobError, JobId
 from claudeflow.domain.prompt import Request
-from claudeflow.domain.usage import NOTHING_BILLED, Bill
-from claudeflow.policy.money.pricing import UnknownModel
 from claudeflow.store import ledger
-from claudeflow.store.database import Work
 from claudeflow.store.ledger import CallEnd, Finish, Requeue
-
-RECORD_RETRY_S = 0.5
 
 
 class Sender(Protocol):
@@ -73,9 +68,9 @@ class Worker:
         self._caching = Caching(shared)
         self._diagnostics = diagnostics
         self._retries = Retries(shared)
+        self._recording = Recording(shared)
         self._remind = remind
         self._running: dict[JobId, _Running] = {}
-        self._out_of_time = False
 
     @property
     def running(self) -> int:
@@ -96,7 +91,7 @@ class Worker:
 
     def interrupt_all(self) -> int:
         """Stop every call: the grace period is over. A store that takes no results is not waited for."""
-        self._out_of_time = True
+        self._recording.give_up()
         return sum(self.interrupt(job_id, SHUTDOWN) for job_id in list(self._running))
 
     async def work(self, task: Assignment) -> None:
@@ -113,8 +108,9 @@ class Worker:
             outcome = await self._keeper.call_ended(job, reply)
             duration_s = shared.clock.monotonic() - sent_at
             decision = self._diagnostics.heard(job, reply) or self._retries.decide(job, outcome, duration_s)
-            end = end_of(reply, decision, self._bill(job, reply))
-            self._tell_call(task, end, duration_s)
+            end = end_of(reply, decision, self._recording.bill(job, reply), duration_s)
+            streamed = task.leads or task.permit.probe
+            self._recording.tell(job, end, Told(duration_s, streamed, job.prefix))
             now_ms = shared.clock.epoch_ms()
             await self._record(task, end, fate_of(decision, running.interrupted_by, now_ms, duration_s))
         except StoreError:
@@ -155,22 +151,10 @@ class Worker:
         if task.leads:
             task.gate.prefix_changed(task.candidate)
 
-    def _bill(self, job: Job, reply: Reply) -> Bill | None:
-        """What the call cost; None when only the other side knows."""
-        if not reply.sent or reply.free:
-            return NOTHING_BILLED
-        if not reply.usage_known:
-            return None
-        try:
-            return self._shared.prices.bill(job.model, reply.usage, job.opened_ms)
-        except UnknownModel as problem:
-            self._shared.emit(OwnTrouble("pricing a call", str(problem)))
-            return None
-
     async def _record(self, task: Assignment, end: CallEnd, fate: Finish | Requeue) -> None:
         job, now_ms = task.job, self._shared.clock.epoch_ms()
         work = partial(ledger.record, job=job, end=end, fate=fate, now_ms=now_ms)
-        recorded = await self._write(work, "recording a result")
+        recorded = await self._recording.write(work, "recording a result")
         self._settle(task, end)
         if not recorded:
             self._shared.emit(LeaseRefused(job.id, job.call_id))
@@ -199,50 +183,3 @@ class Worker:
             self._remind(fate.not_before_ms)
         else:
             task.gate.arrive([task.candidate])
-
-    async def _write(self, work: Work[Any], where: str) -> Any:
-        """Write until it is on the disk: an answer that was paid for is not given up for a full disk.
-
-        Raises StoreError once the daemon must stop: the next one requeues the job, its call stays unknown.
-        """
-        told = False
-        while True:
-            try:
-                return await self._shared.store.write(work)
-            except StoreError as problem:
-                if not told:
-                    self._shared.emit(OwnTrouble(where, str(problem)))
-                if self._out_of_time:
-                    raise
-                told = True
-                await asyncio.sleep(RECORD_RETRY_S)
-
-    def _tell_call(self, task: Assignment, end: CallEnd, duration_s: float) -> None:
-        job, reply, clock = task.job, end.reply, self._shared.clock
-        bill = end.bill or NOTHING_BILLED
-        self._shared.emit(
-            CallEnded(
-                job_id=job.id,
-                lane=job.lane,
-                workflow=job.workflow,
-                model=job.model,
-                call_id=job.call_id,
-                attempt=job.tries,
-                outcome=end.outcome,
-                http_status=reply.http_status,
-                request_id=reply.request_id,
-                error=end.error,
-                usage=reply.usage,
-                cost_nanousd=bill.cost_nanousd,
-                uncached_nanousd=bill.uncached_nanousd,
-                unbatched_nanousd=bill.unbatched_nanousd,
-                plain_nanousd=bill.plain_nanousd,
-                queue_age_s=max(0.0, (clock.epoch_ms() - job.submitted_ms) / 1000 - duration_s),
-                duration_s=duration_s,
-                streamed=task.leads or task.permit.probe,
-                settled=end.bill is not None,
-                prompt_name=job.prompt.name if job.prompt else None,
-                prompt_version=job.prompt.version if job.prompt else None,
-                prefix=job.prefix,
-            )
-        )

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from claudeflow import __version__
+from claudeflow.daemon.batches.routing import routed
 from claudeflow.daemon.budgets.fallbacks import as_answered
 from claudeflow.daemon.catalog import CatalogShelf
+from claudeflow.daemon.desks.batches import StoreBatchDesk
 from claudeflow.daemon.desks.books import StoreBooksDesk
 from claudeflow.daemon.desks.budgets import StoreBudgetDesk
 from claudeflow.daemon.desks.cache import StoreCacheDesk
 from claudeflow.daemon.desks.holds import StoreHoldDesk
+from claudeflow.daemon.desks.packs import StorePacksDesk
 from claudeflow.daemon.desks.queue import Floor as QueueFloor
 from claudeflow.daemon.desks.queue import StoreQueueDesk
+from claudeflow.daemon.desks.status import StatusBoard
+from claudeflow.daemon.desks.waiters import Waiters
 from claudeflow.daemon.reconcile import Reconciler
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.events import DaemonStopped, Event, JobFinished, JobsSubmitted
+from claudeflow.domain.events import Event, JobFinished, JobsSubmitted
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
-from claudeflow.domain.report import AttemptRow, LaneStatus, PoolStatus, Spend, Status
+from claudeflow.domain.report import AttemptRow, PoolStatus, Spend, Status
 from claudeflow.intake.catalog import Catalog
+from claudeflow.intake.desks.batches import BatchDesk
 from claudeflow.intake.desks.books import BooksDesk
 from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.desk import JobFilter, Submitted
 from claudeflow.intake.desks.holds import HoldDesk
+from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
-from claudeflow.observe.tally import LaneTally, Tally
+from claudeflow.observe.tally import Tally
+from claudeflow.store import batch_ends, reports
 from claudeflow.store import jobs as store_jobs
-from claudeflow.store import ledger, reports
 
 
 class Floor(QueueFloor, Protocol):
@@ -42,7 +50,7 @@ class Floor(QueueFloor, Protocol):
         """`starting`, `running`, `draining` or `offline`."""
         ...
 
-    def arrive(self, candidates: Sequence[Candidate]) -> None:
+    def arrive(self, candidates: Iterable[Candidate]) -> None:
         """Jobs became due."""
         ...
 
@@ -63,6 +71,15 @@ class Floor(QueueFloor, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SideDesks:
+    """The desks that need more than the store."""
+
+    holds: StoreHoldDesk
+    budgets: StoreBudgetDesk
+    batches: StoreBatchDesk
+
+
 class StoreDesk:
     """A `Desk` over the store. Also a listener: it tells those who wait that their job has ended."""
 
@@ -71,26 +88,23 @@ class StoreDesk:
         shared: Shared,
         shelf: CatalogShelf,
         floor: Floor,
-        holds: StoreHoldDesk,
-        budgets: StoreBudgetDesk,
+        aside: SideDesks,
         *,
         tally: Tally,
         spent: Spend,
     ) -> None:
         """`spent` is what the books said when the daemon started; `tally` counts from there on."""
-        self._spent = spent
         self._shared = shared
         self._shelf = shelf
         self._floor = floor
-        self._queue = StoreQueueDesk(shared, floor)
-        self._holds = holds
-        self._budgets = budgets
+        self._queue = StoreQueueDesk(shared, floor, aside.batches)
+        self._aside = aside
         self._books = StoreBooksDesk(shared, shelf)
         self._cache = StoreCacheDesk(shared)
+        self._packs = StorePacksDesk(shared)
         self.reconciliation = Reconciler(shared)
-        self._tally = tally
-        self._started_ms = shared.clock.epoch_ms()
-        self._waiting: defaultdict[JobId, list[asyncio.Future[None]]] = defaultdict(list)
+        self._status = StatusBoard(shared, tally, spent)
+        self._waiters = Waiters()
 
     @property
     def catalog(self) -> Catalog:
@@ -105,12 +119,22 @@ class StoreDesk:
     @property
     def holds(self) -> HoldDesk:
         """Where holds are asked about, set and released."""
-        return self._holds
+        return self._aside.holds
 
     @property
     def budgets(self) -> BudgetDesk:
         """Where budgets are asked about, set and released."""
-        return self._budgets
+        return self._aside.budgets
+
+    @property
+    def batches(self) -> BatchDesk:
+        """Where Message Batches are asked about and stopped."""
+        return self._aside.batches
+
+    @property
+    def packs(self) -> PacksDesk:
+        """Where packs are asked about and reset."""
+        return self._packs
 
     @property
     def books(self) -> BooksDesk:
@@ -124,16 +148,12 @@ class StoreDesk:
 
     def apply(self, event: Event) -> None:
         """Wake those who wait for a job, and everybody when nothing more will happen."""
-        if isinstance(event, JobFinished):
-            self._wake(event.job_id)
-        elif isinstance(event, DaemonStopped):
-            for job_id in list(self._waiting):
-                self._wake(job_id)
+        self._waiters.apply(event)
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """Store all jobs in one transaction, or none. Raises QueueFull."""
         lanes = self._shared.config.lanes
-        jobs = as_answered(self._shared, jobs)
+        jobs = routed(self._shared, as_answered(self._shared, jobs))
         work = partial(
             store_jobs.submit,
             jobs=jobs,
@@ -160,18 +180,13 @@ class StoreDesk:
 
     async def wait(self, job_id: JobId, timeout_s: float) -> JobRecord:
         """The job once it will not move by itself, or as it is after `timeout_s`."""
-        ended = asyncio.get_running_loop().create_future()
-        self._waiting[job_id].append(ended)
-        try:
+        with self._waiters.waiting(job_id) as ended:
             record = await self.job(job_id)
             if record.state.is_final or record.state is JobState.HELD:
                 return record
-            async with asyncio.timeout(timeout_s):
-                await ended
-        except TimeoutError:
-            pass
-        finally:
-            self._stop_waiting(job_id, ended)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await ended
         return await self.job(job_id)
 
     async def list_jobs(self, which: JobFilter) -> list[JobRecord]:
@@ -204,10 +219,12 @@ class StoreDesk:
 
     async def _cancel_unless_running(self, job_id: JobId) -> JobRecord:
         now_ms = self._shared.clock.epoch_ms()
-        work = partial(store_jobs.cancel, job_id=job_id, now_ms=now_ms)
-        record, candidate = await self._shared.store.write(work)
-        if candidate is not None:
-            self._floor.gone(candidate)
+        work = partial(batch_ends.cancel_job, job_id=job_id, now_ms=now_ms)
+        found = await self._shared.store.write(work)
+        record = found.record
+        if found.candidate is not None:
+            self._floor.gone(found.candidate)
+        if found.candidate is not None or found.batch_id is not None:
             wait_s = (now_ms - record.submitted_ms) / 1000
             error = record.error or JobError("cancelled", "cancelled on request")
             self._shared.emit(
@@ -223,50 +240,7 @@ class StoreDesk:
 
     async def status(self) -> Status:
         """Lanes, pools, holds and spend."""
-        store, now_ms = self._shared.store, self._shared.clock.epoch_ms()
-        counts = await store.read(reports.lane_counts)
-        names = [*self._shared.config.lanes, *sorted(counts.keys() - self._shared.config.lanes.keys())]
-        return Status(
-            version=__version__,
-            instance=self._shared.instance,
-            phase=self._floor.phase,
-            started_ms=self._started_ms,
-            now_ms=now_ms,
-            lanes=tuple(self._lane(name, counts.get(name), now_ms) for name in names),
-            pools=self._floor.pools(),
-            holds=(*self._shared.holds.in_force(now_ms), *self._shared.budgets.holds()),
-            spend=self._spend(*await store.read(ledger.unknown_spend)),
-        )
-
-    def _spend(self, unknown_calls: int, unknown_bound_nanousd: int) -> Spend:
-        tally, before = self._tally, self._spent
-        return Spend(
-            before.settled_nanousd + tally.cost_nanousd,
-            before.uncached_nanousd + tally.uncached_nanousd,
-            before.calls + tally.settled_calls,
-            unknown_calls,
-            unknown_bound_nanousd,
-        )
-
-    def _lane(self, name: str, count: reports.LaneCount | None, now_ms: int) -> LaneStatus:
-        count = count or reports.LaneCount()
-        done = self._tally.lanes.get(name) or LaneTally()
-        oldest = count.oldest_submitted_ms
-        return LaneStatus(
-            lane=name,
-            queued=count.queued,
-            running=count.running,
-            succeeded=done.succeeded,
-            failed=done.failed,
-            oldest_age_s=None if oldest is None else max(0.0, (now_ms - oldest) / 1000),
-            wait_p50_s=done.wait_percentile_s(0.5),
-            wait_p95_s=done.wait_percentile_s(0.95),
-            input_tokens=done.input_tokens,
-            cache_read_tokens=done.cache_read_tokens,
-            output_tokens=done.output_tokens,
-            cost_nanousd=done.cost_nanousd,
-            uncached_nanousd=done.uncached_nanousd,
-        )
+        return await self._status.status(self._floor.phase, self._floor.pools())
 
     def _tell_submitted(self, jobs: Sequence[NewJob], accepted: Sequence[store_jobs.Accepted]) -> None:
         created: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -277,18 +251,6 @@ class StoreDesk:
         for (lane, workflow), count in created.items():
             if count:
                 self._shared.emit(JobsSubmitted(lane, workflow, count))
-
-    def _wake(self, job_id: JobId) -> None:
-        for waiter in self._waiting.pop(job_id, ()):
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def _stop_waiting(self, job_id: JobId, ended: asyncio.Future[None]) -> None:
-        waiters = self._waiting.get(job_id)
-        if waiters is not None and ended in waiters:
-            waiters.remove(ended)
-            if not waiters:
-                del self._waiting[job_id]
 
 
 CANCEL_PATIENCE_S = 5.0

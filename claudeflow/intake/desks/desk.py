@@ -9,10 +9,12 @@ from typing import Protocol
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, Status
 from claudeflow.intake.catalog import Catalog
+from claudeflow.intake.desks.batches import BatchDesk
 from claudeflow.intake.desks.books import BooksDesk
 from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.holds import HoldDesk
+from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.intake.desks.reconcile import ReconcileDesk
 
@@ -55,6 +57,16 @@ class Desk(Protocol):
     @property
     def budgets(self) -> BudgetDesk:
         """Where budgets are asked about, set and released."""
+        ...
+
+    @property
+    def batches(self) -> BatchDesk:
+        """Where Message Batches are asked about and stopped."""
+        ...
+
+    @property
+    def packs(self) -> PacksDesk:
+        """Where packs are asked about and reset."""
         ...
 
     @property

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from claudeflow.domain.errors import IntakeError
 from claudeflow.intake.desks.desk import Desk
+from claudeflow.intake.http.batch_handlers import BatchHandlers
 from claudeflow.intake.http.bodies import close_if_unread
 from claudeflow.intake.http.books_handlers import BooksHandlers
 from claudeflow.intake.http.budget_handlers import BudgetHandlers
@@ -21,6 +22,7 @@ from claudeflow.intake.http.cache_handlers import CacheHandlers
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
+from claudeflow.intake.http.pack_handlers import PackHandlers
 from claudeflow.intake.http.queue_handlers import QueueHandlers
 from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
 from claudeflow.intake.http.responses import problem_response
@@ -44,7 +46,8 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
 
     books = BooksHandlers(desk.books, clock_ms)
 
-    budgets = BudgetHandlers(desk.budgets)
+    budgets, batches = BudgetHandlers(desk.budgets), BatchHandlers(desk.batches)
+    packs = PackHandlers(desk.packs)
 
     def route(path: str, **by_method: Handler) -> Route:
         return Route(path, _answering(by_method, on_trouble), methods=list(by_method))
@@ -65,6 +68,11 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/usage", GET=books.usage),
             route("/v1/prices/check", GET=books.check_prices),
             route("/v1/cache", GET=CacheHandlers(desk.cache).report),
+            route("/v1/batches", GET=batches.list_batches),
+            route("/v1/batches/{batch_id}", GET=batches.batch),
+            route("/v1/batches/{batch_id}/cancel", POST=batches.cancel),
+            route("/v1/packs", GET=packs.report),
+            route("/v1/packs/{name}/reset", POST=packs.reset),
             route("/v1/budgets", GET=budgets.show),
             route("/v1/budgets/history", GET=budgets.history),
             route("/v1/budgets/{name}", PUT=budgets.set),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from claudeflow.domain.errors import JobNotFound
+from claudeflow.domain.errors import BatchNotFound, JobNotFound
 from claudeflow.domain.job import JobId, JobState
 from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.http.errors import InvalidQuery
 from claudeflow.intake.mistakes import did_you_mean, listed, show
 
-_LARGEST_ID = 2**63 - 1
+LARGEST_ID = 2**63 - 1
+"""What the store can count to."""
+
 _LONGEST_WAIT_S = 60.0
 _MOST_LISTED = 500
 
@@ -72,7 +74,7 @@ def job_filter(request: Request) -> JobFilter:
         state=_state(query.text("state")),
         lane=query.text("lane"),
         workflow=query.text("workflow"),
-        before_id=query.integer("before", 1, _LARGEST_ID),
+        before_id=query.integer("before", 1, LARGEST_ID),
         limit=query.integer("limit", 1, _MOST_LISTED) or JobFilter().limit,
     )
 
@@ -81,9 +83,19 @@ def job_id(request: Request) -> JobId:
     """The job that the path names. Raises JobNotFound for what can be no id."""
     text = request.path_params["job_id"]
     number = _digits(text)
-    if number is None or not 1 <= number <= _LARGEST_ID:
+    if number is None or not 1 <= number <= LARGEST_ID:
         raise JobNotFound(f"no job has the id {show(text)}; ids are whole numbers from 1")
     return JobId(number)
+
+
+def batch_id(request: Request) -> int:
+    """The batch that the path names. Raises BatchNotFound for what can be no number of one."""
+    text = request.path_params["batch_id"]
+    number = _digits(text)
+    if number is None or not 1 <= number <= LARGEST_ID:
+        hint = "; `claudeflow batches list` shows which is which" if text.startswith("msgbatch_") else ""
+        raise BatchNotFound(f"no batch has the number {show(text)}; numbers are whole, from 1{hint}")
+    return number
 
 
 def _state(text: str | None) -> JobState | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from contextlib import closing
 
 from claudeflow.domain.job import Candidate, JobId
 from claudeflow.policy.caching.paths import keys_of
@@ -89,6 +91,19 @@ class Lines:
         """Whether another job of the same path is here."""
         line = self._lines.get(candidate.prefix)
         return line is not None and len(line) > (candidate.id in line)
+
+    def in_line(self, prefix: str | None) -> Generator[Candidate]:
+        """The jobs of this path that are not set aside, in order, be their line parked or not."""
+        line = self._lines.get(prefix)
+        if line is None:
+            return
+        with closing(line.in_order()) as ranked:
+            for job_id in ranked:
+                yield self._known[job_id]
+
+    def is_aside(self, job_id: JobId) -> bool:
+        """Whether this one must wait for a reason of its own."""
+        return job_id in self._aside
 
     def park(self, prefix: str | None) -> None:
         """The jobs of this path, or of any path with this hash, must wait."""

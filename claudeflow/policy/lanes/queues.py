@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
-from claudeflow.domain.job import Candidate
+from claudeflow.domain.job import Candidate, JobId
 from claudeflow.policy.caching.paths import keys_of
 from claudeflow.policy.lanes.elders import Elders
 from claudeflow.policy.lanes.fairshare import FairShare
@@ -17,6 +18,9 @@ from claudeflow.policy.lanes.flow import Flow, FlowKey, key_of
 from claudeflow.policy.lanes.lines import rank
 from claudeflow.policy.lanes.parking import Block, Level, Parking, Spot, spot_of
 from claudeflow.policy.lanes.settings import LaneSettings
+
+JOINS_ALL_THE_SAME = frozenset({"pack_fill", "pack_cold"})
+"""Rules that park a job which may go as soon as it shares a call."""
 
 LEVELS = (Level.LANE, Level.WORKFLOW, Level.MODEL, Level.PREFIX, Level.JOB)
 
@@ -30,6 +34,7 @@ class Queues:
         self._by_workflow: dict[tuple[str, str], dict[str, Flow]] = {}
         self._hungry: dict[FlowKey, None] = {}
         self._behind_prefix: defaultdict[tuple[str, str], dict[Spot, None]] = defaultdict(dict)
+        self._seek_company: dict[FlowKey, dict[JobId, Candidate]] = {}
         self.lanes: FairShare[str] = FairShare()
         self.workflows: defaultdict[str, FairShare[str]] = defaultdict(FairShare)
         self.parking = Parking()
@@ -162,6 +167,8 @@ class Queues:
                 self._behind_prefix[candidate.model, spot.prefix][spot] = None
         elif spot.level is Level.JOB:
             flow.lines.set_aside(candidate)
+            if block.rule in JOINS_ALL_THE_SAME:
+                self._seek_company.setdefault(flow.key, {})[candidate.id] = candidate
         self._settle(flow)
 
     def free(self, spot: Spot) -> None:
@@ -194,6 +201,41 @@ class Queues:
         flow = self._flows.get(key_of(candidate))
         return flow is not None and flow.lines.has_another(candidate)
 
+    def companions(self, candidate: Candidate, limit: int) -> list[Candidate]:
+        """The jobs of its flow that may share its call, in order; some may wait for just that."""
+        flow = self._flows.get(key_of(candidate))
+        if flow is None or limit <= 0:
+            return []
+        ready = flow.lines.in_line(candidate.prefix)
+        found = list(islice((job for job in ready if _goes_with(job, candidate)), limit))
+        ready.close()
+        found += [job for job in self._seeking(flow) if _goes_with(job, candidate)]
+        return sorted(found, key=rank)[:limit]
+
+    def waits_for_company(self, candidate: Candidate) -> Block | None:
+        """Why the job waits to share a call, if it does."""
+        block = self.parking.block(spot_of(Level.JOB, candidate))
+        return block if block is not None and block.rule in JOINS_ALL_THE_SAME else None
+
+    def _seeking(self, flow: Flow) -> list[Candidate]:
+        """The jobs that are set aside and would go in company."""
+        known = self._seek_company.get(flow.key, {})
+        found = [
+            job
+            for job in known.values()
+            if flow.lines.is_aside(job.id) and self.waits_for_company(job) is not None
+        ]
+        self._seek_company[flow.key] = {job.id: job for job in found}
+        return found
+
+    def has_others(self, candidate: Candidate) -> bool:
+        """Whether other jobs of its lane are in sight."""
+        return any(
+            len(flow) > (candidate.id in flow.lines)
+            for key, flow in self._flows.items()
+            if key.lane == candidate.lane
+        )
+
     def sample_of(self, spot: Spot) -> Candidate | None:
         """A job of a parked lane or workflow by which to judge it; None: judge each on its own."""
         if spot.level not in (Level.LANE, Level.WORKFLOW):
@@ -220,6 +262,7 @@ class Queues:
             self._hungry.pop(key, None)
         if flow.complete and not len(flow):
             self._flows.pop(key, None)
+            self._seek_company.pop(key, None)
             siblings = self._by_workflow.get((key.lane, key.workflow), {})
             siblings.pop(key.model, None)
             if not siblings:
@@ -246,3 +289,8 @@ class Queues:
             self.lanes.join(lane, self.weight_of(lane))
         else:
             self.lanes.leave(lane)
+
+
+def _goes_with(job: Candidate, other: Candidate) -> bool:
+    """Whether both are of one prompt version, and not the same."""
+    return job.pack == other.pack and job.id != other.id

@@ -118,6 +118,11 @@ class Scheduler:
         """What the store named as the oldest jobs of a lane."""
         self.queues.show_eldest(candidates)
 
+    def is_busy(self, candidate: Candidate) -> bool:
+        """Whether its lane has other jobs that wait or run."""
+        lane = candidate.lane
+        return self.rules.in_flight(lane) > 0 or self.queues.has_others(candidate)
+
     def in_turn(self, look: Outlook) -> Iterator[Pick]:
         """The job that should go next, and, for as long as those before must wait (`must_wait`), others.
 

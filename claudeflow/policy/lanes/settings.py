@@ -8,6 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from claudeflow.policy.batching.settings import BatchPolicy
 from claudeflow.policy.lanes.hours import HoursSettings
 
 
@@ -21,7 +22,7 @@ class LaneSettings:
     "come back later" (0: no bound). Above the token pressure `pressure_ceiling` its jobs wait
     (1: they never do). Jobs that wait longer than `max_wait_s` have first claim on the tenth of the
     service that the oldest share. `retry_window_s` is how long a failing job is tried, counted from
-    its first attempt. `hours` are when its jobs may go.
+    its first attempt. `hours` are when its jobs may go. `batch`: which of them go to Message Batches.
     """
 
     weight: Annotated[float, Gt(0)] = 1.0
@@ -33,6 +34,7 @@ class LaneSettings:
     max_wait_s: Annotated[float, Gt(0)] = 3600.0
     retry_window_s: Annotated[float, Gt(0)] = 3600.0
     hours: HoursSettings = field(default_factory=HoursSettings)
+    batch: BatchPolicy = "never"
 
 
 def keeps(lanes: Mapping[str, LaneSettings]) -> dict[str, float]:

@@ -99,8 +99,10 @@ class Allowances:
         for allowance in self._by_axis.values():
             allowance.drain(now)
 
-    def pressure(self, now: float) -> float:
-        """How much of the limits is in use, by anybody."""
+    def pressure(self, now: float, axis: Axis | None = None) -> float:
+        """How much of the limits, or of one, is in use, by anybody."""
+        if axis is not None:
+            return self._by_axis[axis].pressure(now)
         return max(allowance.pressure(now) for allowance in self._by_axis.values())
 
     def status(self, now: float) -> tuple[BucketStatus, ...]:

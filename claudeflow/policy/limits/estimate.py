@@ -25,6 +25,7 @@ SPARSEST_TOKENS_PER_BYTE = 1 / 8
 TEXT_ALLOWANCE_TOKENS = 2_000
 """By how much more than its bytes a text may count at most; more than that shows images or documents."""
 CAUTION = 0.8
+PACKED = "packed"
 MOST_KINDS = 2_000
 """How many workflows times models are remembered; the one not heard of for longest is forgotten."""
 
@@ -50,7 +51,7 @@ class Estimator:
         learned = self._of(candidate)
         cold = learned.cold_tokens_per_byte or TOKENS_PER_BYTE
         per_byte = learned.warm_tokens_per_byte if warm else None
-        output = learned.output_tokens or FIRST_GUESS_OUTPUT_TOKENS
+        output = (learned.output_tokens or self._single_output(candidate)) * candidate.items
         return Demand(
             input_tokens=(cold if per_byte is None else per_byte) * candidate.input_bytes,
             output_tokens=min(output, candidate.max_tokens),
@@ -79,13 +80,14 @@ class Estimator:
         *,
         held: bool,
         duration_s: float | None = None,
+        items: int = 1,
     ) -> None:
-        """Take in what a call really drew.
+        """Take in what a call really drew, which `items` jobs shared.
 
         While the pool is held (`held`) outputs and durations teach nothing: those that still come
         back are the long ones.
         """
-        learned = self._remember((workflow, model))
+        learned = self._remember((_kind_of(workflow, items), model))
         learned.calls += 1
         weight = max(MEMORY, 1.0 / learned.calls)
         per_byte = usage.charged_input_tokens / max(1, input_bytes)
@@ -97,7 +99,7 @@ class Estimator:
         learned.least_tokens_per_byte = per_byte if least is None else min(least, per_byte)
         if held:
             return
-        learned.output_tokens = _mean(learned.output_tokens, float(usage.output_tokens), weight)
+        learned.output_tokens = _mean(learned.output_tokens, usage.output_tokens / items, weight)
         if duration_s is not None:
             learned.duration_s = _mean(learned.duration_s, duration_s, weight)
 
@@ -111,7 +113,14 @@ class Estimator:
             self._learned[workflow, model] = _Learned(*means)
 
     def _of(self, candidate: Candidate) -> _Learned:
-        return self._learned.get((candidate.workflow, candidate.model)) or _Learned()
+        return (
+            self._learned.get((_kind_of(candidate.workflow, candidate.items), candidate.model)) or _Learned()
+        )
+
+    def _single_output(self, candidate: Candidate) -> float:
+        """What one job answers when it goes alone."""
+        single = self._learned.get((candidate.workflow, candidate.model)) or _Learned()
+        return single.output_tokens or FIRST_GUESS_OUTPUT_TOKENS
 
     def _remember(self, kind: tuple[str, str]) -> _Learned:
         """What is known of a kind of call, which becomes the newest known."""
@@ -120,6 +129,11 @@ class Estimator:
         if len(self._learned) > MOST_KINDS:
             del self._learned[next(iter(self._learned))]
         return learned
+
+
+def _kind_of(workflow: str, items: int) -> str:
+    """Shared calls are a kind of their own, with the output of each of their jobs."""
+    return workflow if items == 1 else f"{workflow}\n{PACKED}"
 
 
 def _is_text(candidate: Candidate) -> bool:

@@ -164,9 +164,9 @@ class Limiter:
         self._allowances.correct(permit.demand, Demand(0.0, 0.0, 0.0), now)
         self._gate.probe_abandoned(probe=permit.probe)
 
-    def pressure(self, now: float) -> float:
-        """How much of the pool's limits is in use, by anybody: 0 is idle, 1 everything."""
-        return self._allowances.pressure(now)
+    def pressure(self, now: float, axis: Axis | None = None) -> float:
+        """How much of the pool's limits, or of one, is in use, by anybody: 0 is idle, 1 everything."""
+        return self._allowances.pressure(now, axis)
 
     def too_big(self, at_least: Demand, expected: Demand | None = None) -> str | None:
         """Why a call could never pass, with the numbers; None as long as it might.

@@ -14,12 +14,16 @@ from claudeflow.policy.money.scopes import Budget, CallScope
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reservation:
-    """What a call has reserved, from before it leaves until it is settled: once, whatever happens."""
+    """What a call has reserved, from before it leaves until it is settled: once, whatever happens.
+
+    One for several `calls` of a batch is settled part by part.
+    """
 
     call: CallScope
     bound_nanousd: int
     expected_nanousd: int
     at_ms: int
+    calls: int = 1
 
 
 class Shortage(Enum):
@@ -90,14 +94,14 @@ class Account:
         """The call is opened."""
         self.reserved += reservation.bound_nanousd
         self.expected += reservation.expected_nanousd
-        self.in_flight += 1
+        self.in_flight += reservation.calls
         self.refusal = self.refused_ms = None
 
     def end(self, reservation: Reservation, settled: int, unknown: int) -> None:
         """The call came back."""
         self.reserved -= reservation.bound_nanousd
         self.expected -= reservation.expected_nanousd
-        self.in_flight -= 1
+        self.in_flight -= reservation.calls
         self.settled += settled
         self.unknown += unknown
 

@@ -8,8 +8,8 @@ in which it was opened, one whose cost nobody knows with all that was reserved f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from claudeflow.policy.money.accounts import Account, MustWait, Reservation, State, refusal_of
@@ -127,6 +127,45 @@ class BudgetBook:
             if account.counts(reservation):
                 account.end(reservation, settled, unknown)
         return True
+
+    def take_up(self, reservation: Reservation) -> None:
+        """What an earlier process has reserved for calls that are still under way."""
+        self._open.add(reservation)
+        for account in self._accounts.values():
+            if account.counts(reservation):
+                account.begin(reservation)
+
+    def join(self, reservations: Sequence[Reservation]) -> Reservation:
+        """Reservations of one scope and day as a single one: thousands of them are under way in a batch."""
+        joined = Reservation(
+            reservations[0].call,
+            sum(one.bound_nanousd for one in reservations),
+            sum(one.expected_nanousd for one in reservations),
+            reservations[0].at_ms,
+            sum(one.calls for one in reservations),
+        )
+        self._open.difference_update(reservations)
+        self._open.add(joined)
+        return joined
+
+    def settle_part(
+        self, reservation: Reservation, bound_nanousd: int, cost_nanousd: int | None
+    ) -> Reservation:
+        """One call of several is settled, for which so much was reserved; what is left for the others."""
+        if reservation not in self._open:
+            return reservation
+        expected = reservation.expected_nanousd // reservation.calls
+        part = replace(reservation, bound_nanousd=bound_nanousd, expected_nanousd=expected, calls=1)
+        rest = replace(
+            reservation,
+            bound_nanousd=reservation.bound_nanousd - bound_nanousd,
+            expected_nanousd=reservation.expected_nanousd - expected,
+            calls=reservation.calls - 1,
+        )
+        self._open.remove(reservation)
+        self._open |= {part, rest} if rest.calls else {part}
+        self.settle(part, cost_nanousd)
+        return rest
 
     def status(self, now_ms: int) -> tuple[BudgetStatus, ...]:
         """How every budget stands, in the order in which they are configured."""

@@ -39,7 +39,7 @@ DEAREST_CALL_NANOUSD = 10**15
 class Asked:
     """What a call asks for at most. `terms` are bits of `Terms`; `writes` what cache markers may be added.
 
-    `input_tokens` are those of one round of sampling.
+    `input_tokens` are those of one round of sampling. `batch`: it goes by a batch, at half the token prices.
     """
 
     input_tokens: int
@@ -47,6 +47,7 @@ class Asked:
     web_searches: int = 0
     terms: int = 0
     writes: Writes = "none"
+    batch: bool = False
 
 
 def upper_bound(prices: PriceTable, model: str, asked: Asked, at_ms: int) -> int:
@@ -66,7 +67,8 @@ def upper_bound(prices: PriceTable, model: str, asked: Asked, at_ms: int) -> int
     input_tokens = min(asked.input_tokens, context_tokens)
     picousd = rounds * (input_tokens * dearest_input + asked.max_tokens * dearest_output)
     tenths = 10 if asked.terms & Terms.ANYWHERE else 11
-    nanousd = -(-picousd * tenths // (10 * PICO_PER_NANO)) + asked.web_searches * WEB_SEARCH_NANOUSD
+    divisor = (20 if asked.batch else 10) * PICO_PER_NANO
+    nanousd = -(-picousd * tenths // divisor) + asked.web_searches * WEB_SEARCH_NANOUSD
     return min(nanousd, DEAREST_CALL_NANOUSD)
 
 

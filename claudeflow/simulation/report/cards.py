@@ -81,10 +81,16 @@ def _bucket(result: Result) -> Iterator[Card]:
 
 
 def _cost(result: Result) -> Card:
-    cost, uncached = result.totals.cost_nanousd, result.totals.uncached_nanousd
-    share = result.totals.caching_saved_share or 0.0
-    saved = f"{dollars(uncached)} without prompt caching, which saved {percent(share)}" if share > 0 else ""
-    return Card(dollars(cost), f"for {whole(result.totals.calls)} calls", saved)
+    totals = result.totals
+    share, batches_share = totals.caching_saved_share or 0.0, totals.batches_saved_share or 0.0
+    saved = []
+    if share > 0:
+        uncached = dollars(totals.uncached_nanousd)
+        saved.append(f"{uncached} without prompt caching, which saved {percent(share)}")
+    if batches_share > 0:
+        unbatched = dollars(totals.unbatched_nanousd)
+        saved.append(f"{unbatched} without batches, which saved {percent(batches_share)}")
+    return Card(dollars(totals.cost_nanousd), f"for {whole(totals.calls)} calls", "; ".join(saved))
 
 
 def _foretold(result: Result) -> Iterator[Card]:

@@ -39,6 +39,11 @@ def rate(value: float) -> str:
     return f"{value:,.1f}"
 
 
+def hundredths(value: float) -> str:
+    """So many on average."""
+    return f"{value:,.2f}"
+
+
 def percent(value: float) -> str:
     """A share."""
     return f"{value:.1%}" if value < 0.995 or value > 1.005 else f"{value:.0%}"
@@ -122,6 +127,11 @@ def _of_calls(result: Result) -> Iterator[Figure]:
     totals, witness = result.totals, result.witness
     per_thousand = totals.throttled * 1_000 / totals.calls if totals.calls else None
     yield Figure("calls", totals.calls, whole, Better.NEITHER)
+    yield Figure("of them in batches", totals.batched, whole, Better.NEITHER)
+    yield Figure("the others a minute", totals.calls_per_min, rate, Better.LESS)
+    yield Figure("in the busiest minute", result.most_calls_per_min, whole, Better.LESS)
+    yield Figure("shared by several jobs", totals.packs, whole, Better.NEITHER)
+    yield Figure("jobs a call", totals.jobs_per_call, hundredths, Better.MORE)
     yield Figure("429s for pace", totals.throttled, whole, Better.LESS)
     yield Figure("429s of 1,000 calls", per_thousand, rate, Better.LESS)
     yield Figure("529s", totals.overloaded, whole, Better.NEITHER)
@@ -158,6 +168,9 @@ def _of_cost(work: Work) -> Iterator[Figure]:
     yield Figure("cost", work.cost_nanousd, dollars, Better.LESS)
     yield Figure("without prompt caching", work.uncached_nanousd, dollars, Better.NEITHER)
     yield Figure("saved by prompt caching", work.caching_saved_share, percent, Better.MORE)
+    yield Figure("without batches", work.unbatched_nanousd, dollars, Better.NEITHER)
+    yield Figure("saved by batches", work.batches_saved_share, percent, Better.MORE)
+    yield Figure("without either", work.plain_nanousd, dollars, Better.NEITHER)
     yield Figure("input read from cache", work.cache_share, percent, Better.MORE)
     yield Figure("cache reads per write", work.reads_per_write, times, Better.MORE)
     per_job = work.cost_nanousd / work.succeeded if work.succeeded else None

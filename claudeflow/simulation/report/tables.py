@@ -13,6 +13,7 @@ from claudeflow.simulation.report.figures import (
     AXIS_NAMES,
     UNKNOWN,
     dollars,
+    hundredths,
     percent,
     rate,
     times,
@@ -82,7 +83,7 @@ Column = tuple[str, Callable[[Work], str]]
 
 EXTRA = frozenset(
     {"submitted", "a minute", "p90", "p99", "longest", "answer p50", "answer p95"}
-    | {"most a job", "input", "by others", "written 1h", "written 5m", "reads a write"}
+    | {"most a job", "input", "output", "by others", "written 1h", "written 5m", "reads a write"}
 )
 """Columns that a narrow terminal does without."""
 
@@ -108,6 +109,10 @@ JOB_COLUMNS: Sequence[Column] = (
 )
 CALL_COLUMNS: Sequence[Column] = (
     ("calls", lambda work: whole(work.calls)),
+    ("a minute", lambda work: rate(work.calls_per_min)),
+    ("jobs each", lambda work: _known(work.jobs_per_call, hundredths)),
+    ("packs", lambda work: whole(work.packs)),
+    ("batched", lambda work: whole(work.batched)),
     ("429s", lambda work: whole(work.throttled)),
     ("529s", lambda work: whole(work.overloaded)),
     ("retries", lambda work: whole(work.retries)),
@@ -117,8 +122,9 @@ CALL_COLUMNS: Sequence[Column] = (
 )
 COST_COLUMNS: Sequence[Column] = (
     ("cost", lambda work: dollars(work.cost_nanousd)),
-    ("without caching", lambda work: dollars(work.uncached_nanousd)),
-    ("saved", lambda work: _known(work.caching_saved_share, percent)),
+    ("plain", lambda work: dollars(work.plain_nanousd)),
+    ("by caching", lambda work: _known(work.caching_saved_share, percent)),
+    ("by batches", lambda work: _known(work.batches_saved_share, percent)),
     ("from cache", lambda work: count(work.cache_read_tokens)),
     ("of input", lambda work: _known(work.cache_share, percent)),
     ("written 5m", lambda work: count(work.cache_write_5m_tokens)),
@@ -135,13 +141,19 @@ def job_table(result: Result) -> Table:
 
 def call_table(result: Result) -> Table:
     """What was sent for them."""
-    words = "Input is what counts against the limits: cache reads do not."
+    words = (
+        "A pack is a call that several jobs shared. Batched calls are in none of the rates. "
+        "Input is what counts against the limits: cache reads do not."
+    )
     return _work_table("Calls", words, result, CALL_COLUMNS)
 
 
 def cost_table(result: Result) -> Table:
-    """What that cost, and what prompt caching did about it."""
-    words = "Without caching the same tokens would all have been paid in full. Written and read are tokens."
+    """What that cost, and what prompt caching and batches did about it."""
+    words = (
+        "Plain is what the same tokens would have cost without prompt caching and batches; each share is "
+        "what the one has saved of the bill without it. Written and read are tokens."
+    )
     return _work_table("Cost", words, result, COST_COLUMNS)
 
 

@@ -1,0 +1,1 @@
+"""Message Batches: which jobs go there, when a batch leaves, and what becomes of late or lost ones."""

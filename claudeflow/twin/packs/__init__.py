@@ -1,0 +1,1 @@
+"""Packed requests: several items of one prompt, each answered as if it had been asked alone."""
