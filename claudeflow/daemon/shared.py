@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claudeflow.config import Config
+from claudeflow.daemon.batches.completion import Completion
 from claudeflow.daemon.budgets.keeper import BudgetKeeper
 from claudeflow.daemon.clock import Clock
 from claudeflow.domain.events import Emit, Event, JobFinished
 from claudeflow.domain.job import Candidate, JobError, JobState
-from claudeflow.policy.batching.completion import CompletionBook
 from claudeflow.policy.batching.hits import HitBook
 from claudeflow.policy.caching.book import PrefixBook
 from claudeflow.policy.caching.watch import CacheWatch
@@ -51,7 +51,7 @@ def finished_unsent(candidate: Candidate, state: JobState, error: JobError, now_
 class BatchLessons:
     """What was learned of Message Batches: how long they take, and how well they cache."""
 
-    completion: CompletionBook = field(default_factory=CompletionBook)
+    completion: Completion
     hits: HitBook = field(default_factory=HitBook)
 
 
@@ -70,9 +70,10 @@ class Shared:
     holds: HoldBook = field(default_factory=HoldBook)
     watch: CacheWatch = field(default_factory=CacheWatch)
     fallbacks: FallbackBook = field(default_factory=FallbackBook)
-    batches: BatchLessons = field(default_factory=BatchLessons)
+    batches: BatchLessons = field(init=False)
     packs: Packs | None = None
     budgets: BudgetKeeper = field(init=False)
 
     def __post_init__(self) -> None:
+        self.batches = BatchLessons(Completion(self.clock))
         self.budgets = BudgetKeeper(self)

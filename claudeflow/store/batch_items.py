@@ -44,6 +44,23 @@ def groups(raw: sqlite3.Connection) -> list[BatchGroup]:
     return [_group_from(row) for row in raw.execute(SQL.batch_groups)]
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingKind:
+    """The jobs of a lane, workflow and model that wait for a batch; the first could go `oldest_ms`."""
+
+    lane: str
+    workflow: str
+    model: str
+    requests: int
+    bytes: int
+    oldest_ms: int
+
+
+def waiting(raw: sqlite3.Connection, limit: int) -> list[WaitingKind]:
+    """What waits for a batch, whatever its tools and system are, the most first."""
+    return [WaitingKind(*row) for row in raw.execute(SQL.waiting_for_batches, {"limit": limit})]
+
+
 def _group_from(row: Row) -> BatchGroup:
     plain = (*row[:7], None if row[7] == NO_DEADLINE else row[7])
     return BatchGroup(*plain)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from claudeflow.domain.job import Candidate, JobId
+from claudeflow.domain.usage import Terms
 from claudeflow.store.rows import candidate_from
 from claudeflow.store.statements import SQL
 
@@ -36,11 +37,18 @@ def lanes(raw: sqlite3.Connection) -> list[str]:
 
 
 def route_lane(
-    raw: sqlite3.Connection, lane: str, *, batched: bool, limit: int
+    raw: sqlite3.Connection, lane: str, *, batched: bool, limit: int, most_bytes: int
 ) -> list[tuple[Candidate, bool]]:
     """Waiting jobs of a lane go by batches from now on, or no more; each with whether it is due.
 
-    Into batches go only those without a deadline that never came back from one.
+    Into batches go only those without a deadline that never came back from one, and that one can take:
+    not in fast mode, with `most_bytes` at most.
     """
-    wanted = {"lane": lane, "batched": batched, "limit": limit}
+    wanted = {
+        "lane": lane,
+        "batched": batched,
+        "limit": limit,
+        "refused": int(Terms.FAST),
+        "most_bytes": most_bytes,
+    }
     return [(candidate_from(row), row[15] in (1, 3)) for row in raw.execute(SQL.route_lane, wanted)]

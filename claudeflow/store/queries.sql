@@ -459,6 +459,12 @@ SELECT lane, workflow, model, base, count(*), sum(input_bytes), min(max(submitte
        min(ifnull(deadline_ms, 9223372036854775807))
 FROM jobs WHERE state = 'queued' AND due = 3 GROUP BY lane, workflow, model, base;
 
+-- name: waiting_for_batches
+-- The jobs that wait for a batch, by lane, workflow and model, the most first.
+SELECT lane, workflow, model, count(*) AS requests, sum(input_bytes), min(max(submitted_ms, not_before_ms))
+FROM jobs WHERE state = 'queued' AND due = 3 GROUP BY lane, workflow, model
+ORDER BY requests DESC, lane, workflow, model LIMIT :limit;
+
 -- name: batch_head
 -- The first jobs of a group that wait for a batch: priority, then the earliest deadline, then age.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
@@ -509,8 +515,8 @@ WHERE c.batch_id = :batch_id AND c.state = 'open' AND c.id > :after ORDER BY c.i
 
 -- name: batch_jobs
 -- Requests of a batch that are not booked, with the jobs as they stand, by call.
-SELECT c.id, c.opened_ms, c.pool, c.reserved_nanousd, j.id, j.lane, j.workflow, j.model, j.max_tokens, j.body, j.prompt_name,
-       j.prompt_version, j.prefix, j.submitted_ms, ifnull(j.first_attempt_ms, c.opened_ms), j.deadline_ms, j.attempts, j.tries,
+SELECT c.id, c.opened_ms, c.pool, c.reserved_nanousd, j.id, c.lane, c.workflow, c.model, j.max_tokens, j.body, c.prompt_name,
+       c.prompt_version, c.prefix, j.submitted_ms, ifnull(j.first_attempt_ms, c.opened_ms), j.deadline_ms, j.attempts, j.tries,
        j.traceparent, j.trying_ms, j.batch_returns, j.lease_token IS c.id, c.state
 FROM calls AS c JOIN jobs AS j ON j.id = c.job_id
 WHERE c.batch_id = :batch_id AND c.id IN (SELECT value FROM json_each(:calls)) AND c.state <> 'settled';
@@ -668,6 +674,8 @@ UPDATE jobs SET batched = :batched, due = CASE WHEN due IN (1, 3) THEN 1 + 2 * :
 -- Waiting jobs of a lane go by batches from now on, or no more.
 UPDATE jobs SET batched = :batched, due = CASE WHEN due IN (1, 3) THEN 1 + 2 * :batched ELSE due END
 WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND lane = :lane AND batched <> :batched
-             AND (:batched = 0 OR (deadline_ms IS NULL AND batch_returns = 0)) ORDER BY id LIMIT :limit)
+             AND (:batched = 0 OR (deadline_ms IS NULL AND batch_returns = 0 AND terms & :refused = 0
+                                   AND input_bytes <= :most_bytes))
+             ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
           most_input_tokens, most_web_searches, terms, pack, batched, due;

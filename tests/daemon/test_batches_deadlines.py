@@ -137,12 +137,54 @@ async def test_a_job_that_no_batch_takes_in_time_goes_by_messages_before_its_dea
         await stepped(bench)
         explained = await bench.parts.desk.queue.explain(ids[0])
         assert (explained.rule, "unfinished batches hold" in explained.why) == ("batch", True)
-        await later(bench, 3.5 * HOUR_S)
+        await later(bench, 2.3 * HOUR_S)
         assert set(await bench.states(ids)) == {JobState.QUEUED}
-        await later(bench, 0.5 * HOUR_S)
+        # A batch is under way for as long by then as the deadline would leave to another.
+        await later(bench, 0.1 * HOUR_S)
         await bench.finished(ids)
         await answered_once(bench, ids)
         assert twin.stats().calls == 2
+
+
+async def test_a_batch_that_runs_longer_than_any_before_sends_jobs_that_come_by_messages(
+    tmp_path: Path,
+) -> None:
+    clock = WoundClock()
+    twin = a_twin(clock, batch_start_s=20 * HOUR_S)
+    config = batching(tmp_path, "slack", replace(PATIENT, max_age_s=0.0))
+    async with running(tmp_path, twin, clock=clock, config=config) as bench:
+        slow = await bench.submit(*bulk(2))
+        await bench.recorder.wait_for(BatchCreated)
+        desk = bench.parts.desk.batches
+        await stepped(bench)
+        assert (await desk.list_batches(None, 1)).usual_s == HOUR_S
+        await later(bench, 5 * HOUR_S)
+        assert (await desk.list_batches(None, 1)).usual_s >= 5 * HOUR_S
+        hurried = await bench.submit(*bulk(2, deadline=at(clock, 7 * HOUR_S)))
+        await bench.finished(hurried)
+        assert twin.stats().calls == 2
+        await later(bench, 15.1 * HOUR_S)
+        await answered_once(bench, [*slow, *hurried])
+        await done(bench)
+        clock.advance(30 * HOUR_S)
+        assert HOUR_S < (await desk.list_batches(None, 1)).usual_s < 21 * HOUR_S
+
+
+async def test_a_batch_that_has_ended_runs_no_longer_however_long_it_cannot_be_read(tmp_path: Path) -> None:
+    clock = WoundClock()
+    twin = a_twin(clock, batch_start_s=600.0)
+    async with opened(tmp_path, twin, clock=clock, config=batching(tmp_path)) as bench:
+        door = BatchDoor(twin, clock.monotonic)
+        door.rewrite = lambda lines: lines[:1]
+        bench.start(door)
+        await bench.submit(*bulk(3))
+        await bench.recorder.wait_for(BatchCreated)
+        await later(bench, 700.0)
+        await bench.recorder.wait_for(BatchEnded)
+        await stepped(bench)
+        clock.advance(5 * HOUR_S)
+        assert await states(bench) == ["ended"]
+        assert (await bench.parts.desk.batches.list_batches(None, 1)).usual_s == HOUR_S
 
 
 async def test_a_job_in_a_batch_is_cancelled_at_once_and_its_request_is_booked_later(tmp_path: Path) -> None:

@@ -273,6 +273,35 @@ async def test_waiting_jobs_follow_when_their_lane_goes_another_way(
             assert twin.stats().calls == 5
 
 
+async def test_what_no_batch_takes_stays_with_messages_when_its_lane_turns_to_batches(tmp_path: Path) -> None:
+    clock = WoundClock()
+    twin = a_twin(clock, ttft_s=3_600.0, latency_sigma=0.0)
+    lane, settings = LaneSettings(max_in_flight=1), replace(AT_ONCE, max_bytes=20_000)
+    config = batching(tmp_path, "never", settings, lane=lane)
+    async with running(tmp_path, twin, clock=clock, config=config) as bench:
+        await bench.submit(*bulk(1))
+        await until(lambda: twin.stats().in_flight == 1)
+        fast = a_job(model="claude-opus-5-5", lane="bulk")
+        fast["request"]["speed"] = "fast"
+        *apart, plain = await bench.submit(fast, large(30_000), *bulk(1))
+        bench.parts.shared.config = batching(tmp_path, "always", settings, lane=lane)
+        bench.parts.engine.reconfigure()
+        [record] = await ended(bench, [plain], step_s=1.0)
+        assert record.batched
+        assert sizes(bench) == [1]
+        assert [(await bench.parts.desk.job(job_id)).batched for job_id in apart] == [False, False]
+
+
+async def test_jobs_that_wait_are_told_of_together_whatever_their_prompts_are(tmp_path: Path) -> None:
+    async with running(tmp_path, config=batching(tmp_path, settings=WAITING)) as bench:
+        await bench.submit(*bulk(2, system="a" * 9_000), *bulk(1, system="b" * 9_000))
+        await bench.submit(*bulk(1, workflow="mail"))
+        await stepped(bench)
+        waiting = (await bench.parts.desk.batches.list_batches(None, 10)).waiting
+        assert [one.requests for one in waiting] == [3, 1]
+        assert waiting[1].workflow == "mail"
+
+
 async def test_jobs_of_a_lane_that_uses_batches_no_more_do_not_wait_for_one_after_a_restart(
     tmp_path: Path,
 ) -> None:

@@ -266,7 +266,7 @@ async def test_one_404_late_in_its_life_is_no_reason_to_give_a_batch_up(tmp_path
         await answered_once(bench, ids)
 
 
-async def test_a_batch_that_stays_missing_is_given_up_and_its_jobs_are_answered_in_another_way(
+async def test_a_batch_that_is_missing_until_it_expires_is_given_up_and_its_jobs_are_answered_in_another_way(
     tmp_path: Path,
 ) -> None:
     clock = WoundClock()
@@ -277,9 +277,11 @@ async def test_a_batch_that_stays_missing_is_given_up_and_its_jobs_are_answered_
         ids = await bench.submit(*bulk(3))
         await bench.recorder.wait_for(BatchCreated)
         door.refuse["get"] = missing()
-        for _ in range(8):
-            await later(bench, 600.0)
-        assert (await states(bench))[0] == "lost"
+        for _ in range(23):
+            await later(bench, 3_600.0)
+        assert (await states(bench))[0] == "in_progress"
+        for _ in range(2):
+            await later(bench, 3_600.0)
         del door.refuse["get"]
         await until_state(bench, "lost", "in_progress")
         await later(bench, 20_100.0)

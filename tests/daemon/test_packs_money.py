@@ -169,7 +169,7 @@ def test_with_a_small_warm_prompt_single_calls_are_cheaper_and_jobs_go_alone(tmp
 
 def test_where_requests_are_scarce_a_small_loss_is_taken(tmp_path: Path) -> None:
     async def scene() -> None:
-        config = replace(a_small_prompt(tmp_path, 90), limits=PoolLimits(60, 10**9, 10**9))
+        config = replace(a_small_prompt(tmp_path, 100), limits=PoolLimits(60, 10**9, 10**9))
         async with living(tmp_path, a_virtual_twin(ttft_s=0.1, rpm=60), config=config) as bench:
             for place in range(4):
                 await bench.submit(*small_jobs(1000 * place, 150))

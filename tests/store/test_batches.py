@@ -10,6 +10,7 @@ import pytest
 from claudeflow.domain.batch import BatchCounts, BatchState, ProcessingStatus, RemoteBatch
 from claudeflow.domain.errors import BatchNotFound
 from claudeflow.domain.job import JobId, JobState
+from claudeflow.domain.usage import Terms
 from claudeflow.store import batch_ends, batch_items, batch_routes, batches
 from claudeflow.store.claims import Claim
 from claudeflow.store.jobs import job
@@ -122,11 +123,32 @@ def test_jobs_that_wait_can_be_sent_another_way(raw: sqlite3.Connection) -> None
     [moved] = batch_routes.to_messages(raw, [soon, soon], "too late")
     assert (moved.id, moved.batched, job(raw, soon).wait_reason) == (soon, False, "too late")
     assert batch_routes.lanes(raw) == ["bulk"]
-    routed = batch_routes.route_lane(raw, "bulk", batched=False, limit=10)
+    routed = batch_routes.route_lane(raw, "bulk", batched=False, limit=10, most_bytes=200)
     assert sorted((one.id, due) for one, due in routed) == [(later, True), (free, True)]
     assert batch_routes.lanes(raw) == []
-    back = batch_routes.route_lane(raw, "bulk", batched=True, limit=10)
+    back = batch_routes.route_lane(raw, "bulk", batched=True, limit=10, most_bytes=200)
     assert [one.id for one, _ in back] == [free]
+
+
+def test_a_lane_that_turns_to_batches_leaves_out_what_no_batch_takes(raw: sqlite3.Connection) -> None:
+    plain = queued(raw, terms=int(Terms.ANYWHERE))
+    fast = queued(raw, terms=int(Terms.FAST | Terms.ANYWHERE))
+    large = queued(raw, input_bytes=201)
+    routed = batch_routes.route_lane(raw, "bulk", batched=True, limit=10, most_bytes=200)
+    assert [(one.id, due) for one, due in routed] == [(plain, True)]
+    assert [job(raw, job_id).batched for job_id in (plain, fast, large)] == [True, False, False]
+
+
+def test_what_waits_is_told_by_lane_workflow_and_model_the_most_first(raw: sqlite3.Connection) -> None:
+    queued(raw, batched=True, workflow="mail")
+    for place, prefix in enumerate(["a/1", "b/2", None]):
+        queued(raw, NOW_MS - place, batched=True, prefix=prefix)
+    queued(raw, batched=False)
+    assert len(batch_items.groups(raw)) == 4
+    most, least = batch_items.waiting(raw, 10)
+    assert (most.workflow, most.requests, most.bytes, most.oldest_ms) == ("triage", 3, 600, NOW_MS - 2)
+    assert (least.workflow, least.requests) == ("mail", 1)
+    assert batch_items.waiting(raw, 1) == [most]
 
 
 def test_a_group_is_as_old_as_its_jobs_could_go(raw: sqlite3.Connection) -> None:

@@ -15,7 +15,7 @@ from claudeflow.daemon.batches.sender import BatchPace, BatchSender
 from claudeflow.daemon.batches.upload import Uploader
 from claudeflow.daemon.calls.holds import HoldKeeper
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.attempt import Blocked, Rejected, Reply, Succeeded
+from claudeflow.domain.attempt import Blocked, Interrupted, Rejected, Reply, Succeeded
 from claudeflow.domain.batch import BatchTrouble, ProcessingStatus, RemoteBatch
 from claudeflow.domain.batch_events import BatchCreated, BatchRefused
 from claudeflow.domain.hold import EVERYTHING
@@ -27,8 +27,13 @@ from claudeflow.store.batches import BatchRecord
 
 AT_ONCE = 200
 
+HOLD_PATIENCE_MS = 600_000
+"""When a batch has waited so long for a hold to end its jobs wait for another batch."""
+
 LOOK_AT_HOLD_MS = 60_000
 """How soon a hold is looked at that has no end; whoever releases it wakes everybody."""
+
+NO_ANSWER = JobError("internal_error", "whether the API has the batch is not known")
 
 LOOKS_IN_THE_LIST = "it is looked for in the API's list of batches"
 TRIES_AGAIN = "it is tried again"
@@ -47,6 +52,7 @@ class Creator:
         self._uploader = uploader
         self._releaser = releaser
         self._finder = finder
+        self._answers: dict[int, RemoteBatch] = {}
 
     async def create(self, record: BatchRecord, sender: BatchSender, pace: BatchPace) -> int | None:
         """Try once; when to look at it again (epoch ms), None: at once. Raises StoreError."""
@@ -59,23 +65,41 @@ class Creator:
         probe = stand_in(first[0][1])
         stop = self._stop(probe)
         if stop is not None:
-            return stop.until_ms or shared.clock.epoch_ms() + LOOK_AT_HOLD_MS
+            return await self._wait_for_hold(record, stop)
         upload = await self._uploader.build(record)
         if not upload.requests:
             await self._releaser.release(record, batched=True, returned=False)
             return None
         await self._leaves(record, probe, len(upload.body))
-        pace.called()
-        answer = await sender.create(upload.body)
-        pace.heard(answer)
+        answer = await self._send(upload.body, probe, sender, pace)
         if isinstance(answer, RemoteBatch):
-            await self._holds.call_ended(probe, Reply(Succeeded("created")))
-            await self._created(record, answer)
+            self._answers[record.id] = answer
+            try:
+                await self._created(record, answer)
+            finally:
+                await self._holds.call_ended(probe, Reply(Succeeded("created")))
             return None
         return await self._refused(record, probe, answer)
 
+    async def _send(
+        self, body: bytes, probe: Candidate, sender: BatchSender, pace: BatchPace
+    ) -> RemoteBatch | BatchTrouble:
+        """Hand it over. Holds learn that the probe ended even if it was a fault of ours that ended it."""
+        pace.called()
+        try:
+            answer = await sender.create(body)
+        except Exception:
+            await self._holds.call_ended(probe, Reply(Interrupted(NO_ANSWER), usage_known=False))
+            raise
+        pace.heard(answer)
+        return answer
+
     async def look_for(self, record: BatchRecord, sender: BatchSender, pace: BatchPace) -> int | None:
         """Find out whether the API has a batch; when to look again (epoch ms). Raises StoreError."""
+        answered = self._answers.get(record.id)
+        if answered is not None:
+            await self._created(record, answered)
+            return None
         found = await self._finder.look(record, sender, pace)
         match found:
             case RemoteBatch():
@@ -86,6 +110,15 @@ class Creator:
                 return None
             case _:
                 return found
+
+    async def _wait_for_hold(self, record: BatchRecord, stop: Stop) -> int | None:
+        """A batch does not wait for long: the money that is reserved for it is that of one day."""
+        now_ms = self._shared.clock.epoch_ms()
+        until_ms = record.made_ms + HOLD_PATIENCE_MS
+        if now_ms >= until_ms:
+            await self._releaser.release(record, batched=True, returned=False)
+            return None
+        return min(stop.until_ms or now_ms + LOOK_AT_HOLD_MS, until_ms)
 
     def _stop(self, probe: Candidate) -> Stop | None:
         shared = self._shared
@@ -127,6 +160,7 @@ class Creator:
         shared = self._shared
         remote = replace(remote, status=ProcessingStatus.IN_PROGRESS)
         known = await shared.store.write(partial(batches.told, batch_id=record.id, remote=remote))
+        self._answers.pop(record.id, None)
         waited_s = max(0, shared.clock.epoch_ms() - record.made_ms) / 1000
         shared.emit(BatchCreated(known.id, remote.id, known.requests, known.bytes, waited_s, found))
 

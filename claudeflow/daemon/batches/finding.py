@@ -35,11 +35,12 @@ class Finder:
         self._others: defaultdict[int, set[str]] = defaultdict(set)
         self._look_ms: dict[int, int] = {}
         self._suspected: set[int] = set()
+        self._gone_ms: dict[int, int] = {}
 
     def lost(self, record: BatchRecord) -> int:
         """A create left and nobody confirmed it: when the list is asked (epoch ms)."""
-        self._look_ms[record.id] = self._shared.clock.epoch_ms() + LOOK_AGAIN_MS
-        return self._look_ms[record.id]
+        self._gone_ms[record.id] = self._shared.clock.epoch_ms()
+        return self._later(record, LOOK_AGAIN_MS)
 
     def has_suspect(self, record: BatchRecord) -> bool:
         """Whether nothing can be known of a batch before another one has ended, which may take a day."""
@@ -52,7 +53,9 @@ class Finder:
         now_ms, due_ms = self._shared.clock.epoch_ms(), self._look_ms.get(record.id, 0)
         if now_ms < due_ms:
             return due_ms
-        lost = LostCreate(record.attempted_ms or record.made_ms, record.requests)
+        # Of one that an earlier process sent it is only known that it is on its way no more.
+        gone_ms = self._gone_ms.setdefault(record.id, now_ms)
+        lost = LostCreate(record.attempted_ms or record.made_ms, record.requests, gone_ms)
         recent = await self._listed(lost, sender, pace)
         if recent is None:
             return self._later(record, LOOK_AGAIN_MS)
@@ -93,6 +96,7 @@ class Finder:
         suspect = ended[0]
         whose = await self._is_ours(record, suspect, sender, pace)
         if whose is None:
+            self._suspected.add(record.id)
             return self._later(record, LOOK_AGAIN_MS)
         if whose:
             self._forget(record)
@@ -123,4 +127,5 @@ class Finder:
     def _forget(self, record: BatchRecord) -> None:
         self._look_ms.pop(record.id, None)
         self._others.pop(record.id, None)
+        self._gone_ms.pop(record.id, None)
         self._suspected.discard(record.id)

@@ -29,6 +29,8 @@ LONGEST_REST_S = 60.0
 
 TROUBLE_PAUSE_S = 5.0
 
+LONGEST_PAUSE_S = 3_600.0
+
 MOST_REST_S = 1.0
 """After a step it rests as long as that took, but no longer: a flood of jobs must not keep it at work."""
 
@@ -45,6 +47,7 @@ class BatchKeeper:
         self._sender: BatchSender | None = None
         self._changed = asyncio.Event()
         self._stopping = False
+        self._stumbles: dict[int, tuple[int, int]] = {}
         self.steps = 0
         """How often it has looked at everything."""
         shared.budgets.on_room(self._room_in_budgets)
@@ -96,12 +99,13 @@ class BatchKeeper:
             except StoreError as problem:
                 again_ms = self._trouble(str(problem))
             except Exception as problem:  # noqa: BLE001 - a fault of ours must not end the daemon
-                again_ms = self._trouble(f"{type(problem).__name__}: {problem}")
+                again_ms = self._trouble(type(problem).__name__)
             await self._rest(again_ms, self.shared.clock.monotonic() - began)
 
-    def _trouble(self, problem: str) -> int:
+    def _trouble(self, problem: str, times: int = 0) -> int:
         self.shared.emit(OwnTrouble("looking after batches", problem))
-        return self.shared.clock.epoch_ms() + round(1000 * TROUBLE_PAUSE_S)
+        pause_s = min(LONGEST_PAUSE_S, TROUBLE_PAUSE_S * (1 << min(times, 20)))
+        return self.shared.clock.epoch_ms() + round(1000 * pause_s)
 
     def _room_in_budgets(self) -> None:
         if self._team.outlooks.waits_for_money:
@@ -140,13 +144,20 @@ class BatchKeeper:
         return min((moment for moment in moments if moment is not None), default=None)
 
     async def _try_to_look_at(self, record: BatchRecord, sender: BatchSender) -> int | None:
-        """A batch at which we stumble must not stop the others."""
+        """A batch at which we stumble must not stop the others, and is left alone for longer and longer."""
+        times, due_ms = self._stumbles.get(record.id, (0, 0))
+        if self.shared.clock.epoch_ms() < due_ms:
+            return due_ms
         try:
-            return await self._look_at(record, sender)
+            again_ms = await self._look_at(record, sender)
         except StoreError:
             raise
         except Exception as problem:  # noqa: BLE001 - see above
-            return self._trouble(f"batch {record.id}: {type(problem).__name__}: {problem}")
+            due_ms = self._trouble(f"batch {record.id}: {type(problem).__name__}", times)
+            self._stumbles[record.id] = (times + 1, due_ms)
+            return due_ms
+        self._stumbles.pop(record.id, None)
+        return again_ms
 
     async def _look_at(self, record: BatchRecord, sender: BatchSender) -> int | None:
         team, pace, now_ms = self._team, self._pace, self.shared.clock.epoch_ms()

@@ -41,7 +41,10 @@ class LaneWatch:
 
     async def _follow(self, lane: str, *, batched: bool) -> None:
         while True:
-            work = partial(batch_routes.route_lane, lane=lane, batched=batched, limit=AT_ONCE)
+            most_bytes = self._shared.config.batches.max_bytes
+            work = partial(
+                batch_routes.route_lane, lane=lane, batched=batched, limit=AT_ONCE, most_bytes=most_bytes
+            )
             routed = await self._shared.store.write(work)
             due = [candidate for candidate, is_due in routed if is_due]
             if batched:

@@ -17,6 +17,9 @@ from claudeflow.store.batches import BatchRecord
 
 AT_ONCE = 200
 
+RUNNING = (BatchState.IN_PROGRESS, BatchState.CANCELING)
+"""The API works on a batch in one of these."""
+
 LATE = "its batch is late for its deadline"
 TOO_LATE = "its deadline leaves no more time for a batch"
 
@@ -33,6 +36,8 @@ class LateWatch:
 
         `may_read`: the answers of batches that have ended are about to be read, so nobody leaves these.
         """
+        running = [record.created_ms for record in known if record.state in RUNNING]
+        self._shared.batches.completion.running(at_ms for at_ms in running if at_ms is not None)
         if may_read:
             known = [record for record in known if record.state is not BatchState.ENDED or record.problem]
         moments = [await self._look_at_waiting(), await self._look_at_sent(known) if known else None]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from claudeflow.daemon.batches.booking import Booking
+from claudeflow.daemon.batches.faults import fault_of_ours
 from claudeflow.daemon.batches.sender import BatchPace, BatchSender
 from claudeflow.daemon.batches.warmth import Warmth
 from claudeflow.daemon.calls.requests import Requests
@@ -21,9 +22,11 @@ from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Interrupted, Rejected, Reply
 from claudeflow.domain.batch import BatchState, BatchTrouble, ItemKind, ItemResult, ResultsBroken
 from claudeflow.domain.batch_events import BatchBooked, BatchLost
-from claudeflow.domain.errors import PromptError
+from claudeflow.domain.errors import PromptError, StoreError
 from claudeflow.domain.job import JobError
+from claudeflow.policy.batching.patience import is_gone, never_come
 from claudeflow.store import batch_items, batches
+from claudeflow.store.batch_ends import BatchEnd
 from claudeflow.store.batch_items import BatchJob
 from claudeflow.store.batches import BatchRecord
 
@@ -36,28 +39,31 @@ READ_AGAIN_MS = 60_000
 READ_SELDOM_MS = 3_600_000
 """How seldom at last."""
 
-GIVE_UP_MS = 86_400_000
-"""Requests of which no result has come for so long since the first reading are given up."""
-
-MISSING_PATIENCE_MS = 3_600_000
-"""Results that the API does not have (404) for so long are given up."""
+MALFORMED = "malformed_response"
 
 NO_RESULT = JobError("batch_no_result", "its batch has ended and named no result for it")
 
 
 @dataclass(slots=True)
 class _Readings:
-    """How often the results of a batch were read in vain since when, and where they broke off last."""
+    """How often the results of a batch were read in vain, and where they broke off last.
 
-    since_ms: int
+    `told_ms`: since then they are to be had, and lack some requests.
+    """
+
+    told_ms: int
     times: int = 0
     broke_at: int | None = None
     pass_over: bool = False
     missing_since_ms: int | None = None
 
-    def broke(self, place: int) -> None:
-        self.pass_over |= self.broke_at == place
-        self.broke_at = place
+    def broke(self, trouble: BatchTrouble, place: int, now_ms: int) -> None:
+        """They broke off after so many. Only a line that cannot be used says anything of those behind it."""
+        if trouble.failure.error.type == MALFORMED:
+            self.pass_over |= self.broke_at == place
+            self.broke_at = place
+        elif place == 0:
+            self.told_ms = now_ms
 
     def wait_ms(self) -> int:
         self.times += 1
@@ -109,8 +115,7 @@ class Reader:
                             return None
         except ResultsBroken as problem:
             trouble = problem.trouble
-            if place or not trouble.is_missing:
-                readings.broke(place)
+            readings.broke(trouble, place, self._shared.clock.epoch_ms())
         await self._book(record, group, sender)
         return trouble
 
@@ -123,7 +128,7 @@ class Reader:
         if not await shared.store.read(work):
             await self._end(record, BatchState.DONE, None)
             return None
-        why = self._why_give_up(readings, trouble, now_ms)
+        why = _why_give_up(record, readings, trouble, now_ms)
         if why is not None:
             await self.give_up(record, why)
             return None
@@ -132,18 +137,6 @@ class Reader:
             problem = f"its results broke off ({trouble.failure.error.type}): they are read again"
         await shared.store.write(partial(batches.trouble, batch_id=record.id, problem=problem))
         return now_ms + readings.wait_ms()
-
-    def _why_give_up(self, readings: _Readings, trouble: BatchTrouble | None, now_ms: int) -> str | None:
-        if trouble is not None and trouble.is_missing:
-            readings.missing_since_ms = readings.missing_since_ms or now_ms
-            is_over = now_ms - readings.missing_since_ms > MISSING_PATIENCE_MS
-            return "the API has its results no more" if is_over else None
-        readings.missing_since_ms = None
-        if trouble is not None and readings.broke_at == 0 and not readings.pass_over:
-            # Nothing was to be had at all: an outage, which says nothing of the results.
-            readings.since_ms = now_ms
-        is_over = now_ms - readings.since_ms > GIVE_UP_MS
-        return "the results of some of its requests never came" if is_over else None
 
     async def give_up(self, record: BatchRecord, why: str) -> None:
         """What it has not answered goes back to the queue, and may have been billed. Raises StoreError."""
@@ -182,10 +175,23 @@ class Reader:
         known = await self._unbooked(record, list(by_call))
         ends = []
         for call, found in known.items():
-            reply = await self._reply(record, found, by_call[call], sender)
-            ends.append(await self._booking.end(record, found, reply, by_call[call].kind))
+            ends.append(await self._end_of(record, found, by_call[call], sender))
         if ends:
             await self._booking.book(record, ends)
+
+    async def _end_of(
+        self, record: BatchRecord, found: BatchJob, item: ItemResult, sender: BatchSender
+    ) -> BatchEnd:
+        """What a result means. One at which we stumble must not keep those behind it from their jobs."""
+        try:
+            reply = await self._reply(record, found, item, sender)
+            return await self._booking.end(record, found, reply, item.kind)
+        except StoreError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - see above
+            fault = fault_of_ours(self._shared, "reading a result of a batch", problem)
+            reply = Reply(Rejected(fault), usage_known=False)
+            return await self._booking.end(record, found, reply, item.kind)
 
     async def _unbooked(self, record: BatchRecord, calls: list[int]) -> dict[int, BatchJob]:
         work = partial(batch_items.unbooked, batch_id=record.id, calls=calls)
@@ -201,3 +207,15 @@ class Reader:
             reply = sender.reply_of(item, schema=None, caches_for_1h=keeps_1h)
             return replace(reply, outcome=Rejected(JobError("prompt_error", str(problem))), message=None)
         return sender.reply_of(item, schema=schema, caches_for_1h=keeps_1h)
+
+
+def _why_give_up(
+    record: BatchRecord, readings: _Readings, trouble: BatchTrouble | None, now_ms: int
+) -> str | None:
+    if trouble is not None and trouble.is_missing:
+        readings.missing_since_ms = readings.missing_since_ms or now_ms
+        is_over = is_gone(readings.missing_since_ms, record.expires_ms, now_ms)
+        return "the API has its results no more" if is_over else None
+    readings.missing_since_ms = None
+    is_over = never_come(readings.told_ms, now_ms)
+    return "the results of some of its requests never came" if is_over else None

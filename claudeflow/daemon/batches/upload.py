@@ -10,13 +10,14 @@ from functools import partial
 import orjson
 
 from claudeflow.daemon.batches.booking import Booking
+from claudeflow.daemon.batches.faults import fault_of_ours
 from claudeflow.daemon.batches.releasing import Releaser
 from claudeflow.daemon.batches.warmth import plan_of
 from claudeflow.daemon.calls.requests import Requests
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Rejected, Reply
 from claudeflow.domain.batch import ItemKind
-from claudeflow.domain.errors import PromptError
+from claudeflow.domain.errors import PromptError, StoreError
 from claudeflow.domain.job import JobError
 from claudeflow.policy.batching.routing import refused_in_batches
 from claudeflow.store import batch_items
@@ -64,6 +65,11 @@ class Uploader:
             request = await self._requests.build(item, plan_of(item.prefix, marks), streamed=False)
         except PromptError as problem:
             await self._fail(record, item, JobError("prompt_error", str(problem)))
+            return None
+        except StoreError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - the others of its batch must go
+            await self._fail(record, item, fault_of_ours(self._shared, "building a batch", problem))
             return None
         refused = refused_in_batches(request.body)
         if refused is not None:

@@ -8,6 +8,7 @@ from functools import partial
 
 import orjson
 
+from claudeflow.daemon.batches.recent import Recent
 from claudeflow.daemon.calls.requests import Asked, Requests
 from claudeflow.daemon.shared import Shared
 from claudeflow.policy.batching.warm_up import BatchCaching, choose_caching
@@ -23,6 +24,10 @@ MADE_BEFORE_MS = 86_400_000
 WARM_MS = 55 * 60_000
 """For so long after its creation the prefixes of a batch are taken to be in the cache."""
 
+MOST_PREFIXES = 10_000
+MOST_BATCHES = 200
+"""So many prefixes, and batches that marked some, are remembered: those last heard of."""
+
 Prefix = tuple[str, str]
 """Model, and what names tools and system."""
 
@@ -33,10 +38,10 @@ class Warmth:
     def __init__(self, shared: Shared, requests: Requests) -> None:
         self._shared = shared
         self._requests = requests
-        self._tokens: dict[Prefix, int] = {}
-        self._warm_until: dict[Prefix, int] = {}
-        self._warming: dict[Prefix, int] = {}
-        self._left_warm: dict[int, dict[Prefix, bool]] = {}
+        self._tokens: Recent[Prefix, int] = Recent(MOST_PREFIXES)
+        self._warm_until: Recent[Prefix, int] = Recent(MOST_PREFIXES)
+        self._warming: Recent[Prefix, int] = Recent(MOST_PREFIXES)
+        self._left_warm: Recent[int, dict[Prefix, bool]] = Recent(MOST_BATCHES)
         self._has_begun = False
 
     async def begin(self) -> None:
@@ -58,7 +63,8 @@ class Warmth:
         """A batch that marks these leaves: were they warm, as far as we knew? `ahead`: others wait for it."""
         now_ms = self._shared.clock.epoch_ms()
         if not ahead:
-            self._left_warm[batch_id] = {prefix: self.is_warm(prefix, now_ms) for prefix in prefixes}
+            known = {prefix: self.is_warm(prefix, now_ms) for prefix in prefixes}
+            self._left_warm.put(batch_id, known)
 
     def learn(self, batch_id: int, uses: Iterable[CacheUse]) -> None:
         """How its requests used the cache: what to expect of the next batch."""
@@ -74,12 +80,14 @@ class Warmth:
     def marked(self, prefixes: Iterable[Prefix], created_ms: int) -> None:
         """A batch with these marks was created then, and has ended."""
         for prefix in prefixes:
-            self._warm_until[prefix] = max(self._warm_until.get(prefix, 0), created_ms + WARM_MS)
+            until_ms = max(self._warm_until.get(prefix, 0), created_ms + WARM_MS)
+            self._warm_until.put(prefix, until_ms)
             self._warming.pop(prefix, None)
 
     def warming(self, prefixes: Iterable[Prefix], until_ms: int) -> None:
         """A request goes ahead that writes these; the others wait until then at most."""
-        self._warming |= dict.fromkeys(prefixes, until_ms)
+        for prefix in prefixes:
+            self._warming.put(prefix, until_ms)
 
     def waits_until_ms(self, prefix: Prefix, now_ms: int) -> int | None:
         """Until when the jobs of a prefix wait for the one that went ahead."""
@@ -105,13 +113,14 @@ class Warmth:
         if tokens < info.cache_minimum_tokens:
             return BatchCaching.NONE
         is_warm = self.is_warm(prefix, now_ms)
-        return choose_caching(tokens, requests, rates, hits, may_wait=may_wait, is_warm=is_warm).caching
+        return choose_caching(tokens, requests, rates, hits, may_wait=may_wait, is_warm=is_warm)
 
     async def _tokens_of(self, prefix: Prefix, sample: Asked) -> int:
         known = self._tokens.get(prefix)
         if known is None:
             request = await self._requests.build(sample, NO_PLAN, streamed=False)
-            known = self._tokens[prefix] = math.floor(_stable_bytes(request.body) * TOKENS_PER_BYTE)
+            known = math.floor(_stable_bytes(request.body) * TOKENS_PER_BYTE)
+            self._tokens.put(prefix, known)
         return known
 
 

@@ -13,11 +13,9 @@ from claudeflow.domain.batch import BatchState, BatchTrouble, RemoteBatch
 from claudeflow.domain.batch_events import BatchCancelAsked, BatchEnded
 from claudeflow.domain.hold import CLAUDEFLOW
 from claudeflow.policy.batching.lateness import should_cancel
+from claudeflow.policy.batching.patience import is_gone
 from claudeflow.store import batch_items, batches
 from claudeflow.store.batches import BatchRecord
-
-MISSING_PATIENCE_MS = 3_600_000
-"""The API may not know a batch for a while, as right after its creation (404); then it does not have it."""
 
 FEW_WAIT = f"{CLAUDEFLOW}: few jobs still wait for it"
 
@@ -100,7 +98,7 @@ class Watcher:
         if not record.warms:
             canceled = record.cancel_by is not None or counts.canceled > 0
             self._shared.batches.completion.ended(took_s, canceled=canceled)
-        if record.marks:
+        if record.marks and counts.succeeded:
             pairs = await self._shared.store.read(partial(batch_items.models_of, batch_id=record.id))
             marked = [(model, base) for model, base in pairs if base in record.marks]
             self._warmth.marked(marked, remote.created_ms)
@@ -127,12 +125,11 @@ class Watcher:
             return self._look_again(record, now_ms)
         if trouble.is_missing:
             since_ms = self._missing_ms.setdefault(record.id, now_ms)
-            if now_ms - since_ms > MISSING_PATIENCE_MS:
+            if is_gone(since_ms, record.expires_ms, now_ms):
                 await self._reader.give_up(record, "the API does not know it any more")
                 return None
-        else:
-            problem = f"the API answered {trouble.failure.error.type}: it is asked again"
-            await self._shared.store.write(partial(batches.trouble, batch_id=record.id, problem=problem))
+        problem = f"the API answered {trouble.failure.error.type}: it is asked again"
+        await self._shared.store.write(partial(batches.trouble, batch_id=record.id, problem=problem))
         return self._look_again(record, now_ms + round(1000 * self._shared.config.batches.poll_s))
 
     def _look_again(self, record: BatchRecord, at_ms: int | None) -> int | None:

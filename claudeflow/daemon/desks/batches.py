@@ -14,10 +14,13 @@ from claudeflow.domain.job import JobRecord
 from claudeflow.domain.report import Explanation
 from claudeflow.domain.words import plural, span
 from claudeflow.store import batch_ends, batch_items, batches
-from claudeflow.store.batch_items import BatchGroup
+from claudeflow.store.batch_items import WaitingKind
 from claudeflow.store.batches import BatchRecord
 
 AT_ONCE = 200
+
+MOST_WAITING = 200
+"""So many kinds of jobs that wait for a batch are told of, those with the most jobs."""
 
 MOST_KEPT = 1_000
 """Of so many batches it is kept what they cost: a sum over up to 100,000 calls each."""
@@ -35,10 +38,10 @@ class StoreBatchDesk:
         """Batches, the newest first, and what waits for the next one."""
         store = self._shared.store
         records = await store.read(partial(batches.batches, before_id=before_id, limit=limit))
-        groups = await store.read(batch_items.groups)
+        kinds = await store.read(partial(batch_items.waiting, limit=MOST_WAITING))
         return BatchesView(
             tuple(_row_of(record) for record in records),
-            tuple(self._waiting(group) for group in groups),
+            tuple(self._waiting(kind) for kind in kinds),
             self._shared.batches.completion.expected_s(),
         )
 
@@ -59,9 +62,10 @@ class StoreBatchDesk:
             raise Conflict(f"batch {batch_id} is {record.state}: there is nothing left to stop")
         if record.state is BatchState.ENDED and not jobs:
             raise Conflict(f"batch {batch_id} has ended: its answers are being read")
-        record = await store.write(partial(batches.ask_to_cancel, batch_id=batch_id, who=who))
         if jobs:
+            # First: once the batch is to be stopped its keeper gives jobs back to the queue.
             await self._cancel_jobs(batch_id)
+        record = await store.write(partial(batches.ask_to_cancel, batch_id=batch_id, who=who))
         self._keeper.wake()
         return _row_of(record)
 
@@ -116,15 +120,15 @@ class StoreBatchDesk:
                 return
             after = calls[-1]
 
-    def _waiting(self, group: BatchGroup) -> BatchesWaiting:
-        outlook = self._keeper.outlook(group)
+    def _waiting(self, kind: WaitingKind) -> BatchesWaiting:
+        outlook = self._keeper.outlook(kind)
         return BatchesWaiting(
-            group.lane,
-            group.workflow,
-            group.model,
-            group.requests,
-            group.bytes,
-            group.oldest_ms,
+            kind.lane,
+            kind.workflow,
+            kind.model,
+            kind.requests,
+            kind.bytes,
+            kind.oldest_ms,
             outlook.why,
             outlook.until_ms,
         )

@@ -36,6 +36,13 @@ class Ended:
         """The outcome of a job that has its answer, or shares the trouble of all."""
         return Succeeded("end_turn") if isinstance(self.outcome, Succeeded) else self.outcome
 
+    @property
+    def returned(self) -> int | None:
+        """How many jobs are asked alone; None when the pack is tried again, or was stopped."""
+        if not isinstance(self.outcome, Succeeded | Rejected):
+            return None
+        return sum(self.why_alone(number) is not None for number in range(self.delivery.items))
+
     def why_alone(self, number: int) -> str | None:
         """Why a job is to be asked alone; None when it is not."""
         if isinstance(self.outcome, Rejected):

@@ -193,6 +193,7 @@ class Packer:
             shared.budgets.learn(task.job.workflow, task.job.model, cost_nanousd, len(jobs))
         shared.budgets.settle(task.reservation, cost_nanousd)
         self._telling.jobs(task, parts, recorded, now_ms)
+        self._telling.returns(task, ended)
         self._telling.pack(task, ended)
         self._telling.canaries(task, ended, parts)
 

@@ -21,6 +21,7 @@ from claudeflow.policy.limits.limiter import Limiter
 from claudeflow.policy.packing.book import PackBook
 from claudeflow.policy.packing.canary import DisagreementBook
 from claudeflow.policy.packing.frames import LARGEST_CHARS
+from claudeflow.policy.packing.returns import PackKind, ReturnBook
 from claudeflow.policy.packing.waiting import PRESSURE, ArrivalBook, Group, GroupKey, wait_until
 from claudeflow.policy.packing.worth import ENTRY_TOKENS, FRAME_TOKENS, Case, Prefix, Worth, judge_worth
 
@@ -66,6 +67,7 @@ class Packs:
         self.shapes = shapes
         self.book = PackBook()
         self.canaries = DisagreementBook()
+        self.returns = ReturnBook()
         self._arrivals = ArrivalBook()
         self._judgements = Judgements(shared)
 
@@ -106,6 +108,7 @@ class Packs:
         return {
             "book": self.book.memory(),
             "canaries": self.canaries.memory(),
+            "returns": self.returns.memory(),
             "arrivals": self._arrivals.memory(),
         }
 
@@ -114,6 +117,7 @@ class Packs:
         if isinstance(memory, dict):
             self.book.recall(memory.get("book", []))
             self.canaries.recall(memory.get("canaries", []))
+            self.returns.recall(memory.get("returns", []))
             self._arrivals.recall(memory.get("arrivals", []))
 
     def _fitting(self, found: Sequence[Candidate], shape: PackShape) -> tuple[Candidate, ...]:
@@ -162,6 +166,7 @@ class Packs:
             verify=shape.rules.verify,
             rates=shared.prices.price_at(model, look.now_ms).standard,
             cache_minimum_tokens=shared.prices.find(model).cache_minimum_tokens,
+            returned_share=self.returns.share(kind_of(candidate), look.now_ms),
             requests_are_scarce=company.limiter.pressure(look.now, Axis.REQUESTS) >= PRESSURE,
         )
 
@@ -230,6 +235,12 @@ def group_of(candidate: Candidate) -> GroupKey:
     """What jobs must have in common to share a call."""
     assert candidate.pack is not None
     return candidate.pack, candidate.model, candidate.lane, candidate.workflow
+
+
+def kind_of(candidate: Candidate) -> PackKind:
+    """What packs must have in common to tell about each other how many items come back."""
+    assert candidate.pack is not None
+    return candidate.pack, candidate.model, candidate.workflow
 
 
 def _fill_block(members: Sequence[Candidate], shape: PackShape, until_ms: int, look: Outlook) -> Block:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from claudeflow.daemon.shared import Shared
 
 MOST_SHAPES = 500
+"""How many shapes are remembered, and how many templates of earlier versions; the oldest is forgotten."""
 
 _NOTHING_ASKED = [{"role": "user", "content": ""}]
 
@@ -107,21 +108,21 @@ class PackShapes:
             except PromptError:
                 self._templates[ref] = None
             del self._wanted[ref]
+            _forget_oldest(self._templates)
         self.needed.clear()
 
     def _template(self, ref: PromptRef) -> PromptTemplate | None:
         present = self._prompts().get(ref.name)
         if present is not None and present.version == ref.version:
             return present
-        if ref not in self._templates:
+        if ref not in self._templates and len(self._wanted) < MOST_SHAPES:
             self._wanted[ref] = None
             self.needed.set()
         return self._templates.get(ref)
 
     def _keep(self, key: tuple[str, PackRules, str], shape: PackShape | None) -> None:
         self._shapes[key] = shape
-        if len(self._shapes) > MOST_SHAPES:
-            del self._shapes[next(iter(self._shapes))]
+        _forget_oldest(self._shapes)
 
     def _shape(
         self, ref: PromptRef, template: PromptTemplate, rules: PackRules, model: str
@@ -146,6 +147,11 @@ class PackShapes:
             single_bytes=len(orjson.dumps(single)),
             packed_bytes=len(orjson.dumps(body)),
         )
+
+
+def _forget_oldest(found: dict[Any, Any]) -> None:
+    if len(found) > MOST_SHAPES:
+        del found[next(iter(found))]
 
 
 def _packed_body(

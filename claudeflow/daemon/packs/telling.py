@@ -9,6 +9,7 @@ from dataclasses import replace
 from claudeflow.daemon.calls.assignment import Assignment, Member
 from claudeflow.daemon.packs.canary import CanaryKeeper, Packed
 from claudeflow.daemon.packs.endings import Ended
+from claudeflow.daemon.packs.packs import kind_of
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Rejected
 from claudeflow.domain.events import JobFinished, JobRequeued, LeaseRefused
@@ -44,6 +45,13 @@ class Telling:
                 )
             else:
                 self._requeued(task, member, fate, now_ms)
+
+    def returns(self, task: Assignment, ended: Ended) -> None:
+        """How many of its jobs are asked alone. A pack that is tried again says nothing of that."""
+        packs, returned = self._shared.packs, ended.returned
+        if packs is not None and returned is not None:
+            now_ms = self._shared.clock.epoch_ms()
+            packs.returns.note(kind_of(task.candidate), len(task.members), returned, now_ms)
 
     def pack(self, task: Assignment, ended: Ended) -> None:
         """Which answers could be used."""

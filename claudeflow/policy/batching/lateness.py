@@ -6,12 +6,9 @@ answer, and before that what batches take, with a margin. No batch takes longer 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable
 
 from claudeflow.policy.batching.settings import DAY_S, BatchSettings
-
-K = TypeVar("K")
 
 
 def late_at_ms(deadline_ms: int, settings: BatchSettings) -> int:
@@ -29,25 +26,15 @@ def leave_by_ms(deadline_ms: int, completion_s: float, settings: BatchSettings) 
     return late_at_ms(deadline_ms, settings) - round(1000 * needed_s(completion_s, settings))
 
 
-def is_late(deadline_ms: int | None, now_ms: int, settings: BatchSettings) -> bool:
-    """Whether a job should wait for its batch no longer."""
-    return deadline_ms is not None and now_ms >= late_at_ms(deadline_ms, settings)
-
-
-def late_jobs(deadlines_ms: Mapping[K, int | None], now_ms: int, settings: BatchSettings) -> list[K]:
-    """Those of a batch that leave it now: they go to Messages."""
-    return [job for job, deadline_ms in deadlines_ms.items() if is_late(deadline_ms, now_ms, settings)]
-
-
 def next_look_ms(deadlines_ms: Iterable[int | None], settings: BatchSettings) -> int | None:
     """When the first of those that are still in a batch becomes late; None: none ever does."""
     return min((late_at_ms(at_ms, settings) for at_ms in deadlines_ms if at_ms is not None), default=None)
 
 
-def should_cancel(left: int, unfinished: int) -> bool:
-    """Whether the API should stop a batch: at least half of what it has not answered is wanted no more.
+def should_cancel(left: int, unbooked: int) -> bool:
+    """Whether the API should stop a batch: jobs wait for no more than half of its `unbooked` requests.
 
-    `left` of its `unfinished` requests are for jobs that have left it or were cancelled. What the API
-    answers in spite of that is paid for; what of the others is stopped with them goes into another batch.
+    Those of the other `left` have left it or were cancelled. What the API has answered by then, of either
+    kind, is paid for all the same; what is stopped and still waited for is routed again.
     """
-    return 0 < unfinished <= 2 * left
+    return 0 < unbooked <= 2 * left

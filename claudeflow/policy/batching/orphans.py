@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from claudeflow.domain.batch import RemoteBatch
 
-SKEW_MS = 60_000
-"""By so much the API's clock may be behind ours."""
+SKEW_MS = 2 * 3_600_000
+"""By so much the API's clock may be behind ours: too little would have a batch created twice."""
 
 LAG_MS = 120_000
-"""For so long after the attempt a batch may be missing in the list: a new one is not found at once."""
+"""For so long after its creation a batch may be missing in the list: a new one is not found at once."""
 
 LATEST_MS = 86_400_000
 """A batch that was created a day after the attempt is another one."""
@@ -24,10 +24,14 @@ LATEST_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class LostCreate:
-    """A create that left `at_ms` with so many requests, and whose answer never came."""
+    """A create that left `at_ms` with so many requests, and whose answer never came.
+
+    `gone_ms`: from then on, at the latest, nothing of it was on its way any more.
+    """
 
     at_ms: int
     requests: int
+    gone_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def look_for(
     if fitting:
         fitting.sort(key=lambda batch: abs(batch.created_ms - lost.at_ms))
         return Suspect(tuple(batch.id for batch in fitting))
-    looks_until_ms = lost.at_ms + LAG_MS
+    looks_until_ms = max(lost.at_ms, lost.gone_ms) + LAG_MS
     return KeepLooking(looks_until_ms) if now_ms < looks_until_ms else NeverCreated()
 
 

@@ -35,7 +35,6 @@ class JobFacts:
     deadline_ms: int | None = None
     terms: int = 0
     refused: str | None = None
-    model_takes_batches: bool = True
     returned: int = 0
 
 
@@ -116,8 +115,6 @@ def _obstacle(policy: BatchPolicy, facts: JobFacts, settings: BatchSettings) -> 
     refused = "speed" if facts.terms & Terms.FAST else facts.refused
     if refused is not None:
         return f"the API takes no request with `{refused}` in a batch"
-    if not facts.model_takes_batches:
-        return "its model takes no batches"
     if facts.size_bytes > settings.max_bytes:
         return f"it has {facts.size_bytes:,} bytes, and a batch takes {settings.max_bytes:,}"
     if facts.returned > MOST_RETURNS[policy]:

@@ -8,10 +8,8 @@ anyway. Prefixes are marked for an hour: 5 minutes may be over before the API co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from claudeflow.domain.words import count
 from claudeflow.policy.batching.hits import Hits
 from claudeflow.policy.batching.settings import BatchSettings
 from claudeflow.policy.caching.economics import Ratios
@@ -32,28 +30,20 @@ class BatchCaching(StrEnum):
     """The same, when one of them has written the prefix."""
 
 
-@dataclass(frozen=True, slots=True)
-class CachingChoice:
-    """What is chosen, and by what in words."""
-
-    caching: BatchCaching
-    why: str
-
-
 def choose_caching(
     prefix_tokens: int, items: int, rates: Rates, hits: Hits, *, may_wait: bool, is_warm: bool = False
-) -> CachingChoice:
+) -> BatchCaching:
     """What is expected to cost least for `items` requests with one prefix, the one ahead among them.
 
     Without `may_wait` there is no time for a warm-up; when an earlier batch has written it (`is_warm`),
     no need.
     """
     if prefix_tokens <= 0:
-        return CachingChoice(BatchCaching.NONE, "not cached: there is no prefix")
+        return BatchCaching.NONE
     if is_warm:
         return _when_warm(Ratios.of(rates), hits)
     if items < 2:
-        return CachingChoice(BatchCaching.NONE, "not cached: no other request has its prefix")
+        return BatchCaching.NONE
     ratios = Ratios.of(rates)
     marked = _cost_per_token(items, ratios, hits.marked)
     warmed = _cost_per_token(items, ratios, hits.warmed)
@@ -62,18 +52,12 @@ def choose_caching(
         best, cost = BatchCaching.MARKED, marked
     if may_wait and warmed <= cost - LEAST_GAIN:
         best = BatchCaching.WARMED
-    ahead = f"{warmed:.2f} when one writes it first" if may_wait else "no time for a warm-up"
-    costs = f"{marked:.2f} when all go at once, {ahead}, uncached 1.00"
-    return CachingChoice(
-        best, f"{_VERDICTS[best]}: each of {count(items * prefix_tokens)} tokens costs {costs}"
-    )
+    return best
 
 
-def _when_warm(ratios: Ratios, hits: Hits) -> CachingChoice:
+def _when_warm(ratios: Ratios, hits: Hits) -> BatchCaching:
     cost = hits.warmed * ratios.read + (1.0 - hits.warmed) * ratios.write_1h
-    best = BatchCaching.MARKED if cost <= 1.0 - LEAST_GAIN else BatchCaching.NONE
-    words = f"{_VERDICTS[best]}: an earlier batch has written it; a token costs {cost:.2f}, uncached 1.00"
-    return CachingChoice(best, words)
+    return BatchCaching.MARKED if cost <= 1.0 - LEAST_GAIN else BatchCaching.NONE
 
 
 def may_wait(leave_by_ms: int | None, now_ms: int, settings: BatchSettings) -> bool:
@@ -86,13 +70,6 @@ def waits_until_ms(sent_ms: int, leave_by_ms: int | None, settings: BatchSetting
     """Until when a batch waits for the warm-up that was `sent_ms`; then it leaves without."""
     patient_ms = sent_ms + round(1000 * settings.warm_up_patience_s)
     return patient_ms if leave_by_ms is None else min(patient_ms, leave_by_ms)
-
-
-_VERDICTS = {
-    BatchCaching.NONE: "not cached",
-    BatchCaching.MARKED: "cached",
-    BatchCaching.WARMED: "cached after a warm-up",
-}
 
 
 def _cost_per_token(items: int, ratios: Ratios, hits: float) -> float:

@@ -105,7 +105,7 @@ class DisagreementBook:
         seen = self._seen.pop((prompt, version), None) or _Seen()
         self._seen[prompt, version] = seen
         seen.add(agreed=agreed)
-        self._forget()
+        self._forget((prompt, version))
         if seen.is_unpacked or seen.canaries < LEAST_CANARIES:
             return None
         least = lower_bound(seen.rate, seen.weight)
@@ -142,11 +142,14 @@ class DisagreementBook:
         for prompt, version, *sums in memory:
             self._seen[prompt, version] = _Seen(*sums)
 
-    def _forget(self) -> None:
-        """One that is packed no more is not heard of again, and is kept the longest."""
-        if len(self._seen) > MOST_VERSIONS:
-            packed = (key for key, seen in self._seen.items() if not seen.is_unpacked)
-            del self._seen[next(packed)]
+    def _forget(self, newest: tuple[str, str]) -> None:
+        """One that is packed no more is not heard of again, and is kept longer than any that is packed.
+
+        The newest stays: where all others are packed no more, the oldest of these makes room for it.
+        """
+        while len(self._seen) > MOST_VERSIONS:
+            packed = (key for key, seen in self._seen.items() if not seen.is_unpacked and key != newest)
+            del self._seen[next(packed, next(iter(self._seen)))]
 
 
 def _row(prompt: str, version: str, seen: _Seen) -> CanaryRow:

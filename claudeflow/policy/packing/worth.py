@@ -1,7 +1,8 @@
 """Worth: whether a pack is expected to cost less than its items would singly.
 
 A pack pays for its prefix once, and for each item a frame and an entry. With a warm cache a prefix
-costs next to nothing, and then the frames may cost more than they save.
+costs next to nothing, and then the frames may cost more than they save. An item that comes back from
+its pack is paid for twice: its part of the pack, and a single call.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Case:
     """A pack that could go: its items, what each brings and is expected to answer, and the prices.
 
     The prefix of the packed request is one of its own, with the instructions and another schema.
+    `returned_share` of the items are expected to come back and to be asked again singly.
     `requests_are_scarce`: the pool's requests are what jobs wait for.
     """
 
@@ -67,7 +69,13 @@ class Case:
     verify: Verify
     rates: Rates
     cache_minimum_tokens: int
+    returned_share: float
     requests_are_scarce: bool
+
+    @property
+    def saves_requests(self) -> bool:
+        """Whether fewer calls are expected than items, those of the returned ones included."""
+        return 1 / self.items + self.returned_share < 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +96,15 @@ def judge_worth(case: Case) -> Worth:
     own = case.own_input_tokens * case.rates.input + case.answer_tokens * case.rates.output
     single = (_prefix(case.single, case) + own) / PICO_PER_NANO
     frames = FRAME_TOKENS[case.verify] * case.rates.input + ENTRY_TOKENS[case.verify] * case.rates.output
-    packed = (_prefix(case.packed, case) / case.items + frames + own) / PICO_PER_NANO
+    in_pack = (_prefix(case.packed, case) / case.items + frames + own) / PICO_PER_NANO
+    packed = in_pack + case.returned_share * single
     saved = single - packed
-    pays = saved > 0 or (case.requests_are_scarce and -saved <= LARGEST_LOSS * single)
+    may_lose = case.requests_are_scarce and case.saves_requests
+    pays = saved > 0 or (may_lose and -saved <= LARGEST_LOSS * single)
     cache = "a warm cache" if _is_read(case.single, case) else "no cached prefix"
     why = (
         f"with {cache} a single call costs {dollars(round(single))} an item, "
-        f"packed by {case.items} {dollars(round(packed))}: {_verdict(case, saved, pays=pays)}"
+        f"packed by {case.items} {dollars(round(packed))}{_again(case)}: {_verdict(case, saved, pays=pays)}"
     )
     return Worth(pays, saved, why)
 
@@ -106,6 +116,10 @@ def _prefix(prefix: Prefix, case: Case) -> int:
 
 def _is_read(prefix: Prefix, case: Case) -> bool:
     return prefix.is_warm and prefix.tokens >= case.cache_minimum_tokens
+
+
+def _again(case: Case) -> str:
+    return f" with {case.returned_share:.1%} asked again" if case.returned_share else ""
 
 
 def _verdict(case: Case, saved: float, *, pays: bool) -> str:

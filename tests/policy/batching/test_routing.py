@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claudeflow.domain.batch import ItemKind
 from claudeflow.domain.usage import Terms
-from claudeflow.policy.batching.lateness import is_late, leave_by_ms
+from claudeflow.policy.batching.lateness import late_at_ms, leave_by_ms
 from claudeflow.policy.batching.routing import Requeue, Route, refused_in_batches, route, route_again
 from claudeflow.policy.batching.settings import BatchPolicy, BatchSettings
 from tests.policy.batching.builders import NOW_MS, SETTINGS, facts
@@ -61,7 +61,6 @@ def test_more_than_a_day_is_always_enough_however_long_batches_take(left_s: floa
 OBSTACLES: list[tuple[dict[str, Any], str]] = [
     ({"terms": Terms.FAST | Terms.ANYWHERE}, "`speed`"),
     ({"refused": "fallbacks"}, "`fallbacks`"),
-    ({"model_takes_batches": False}, "model"),
     ({"size_bytes": 1_000_001}, "1,000,001 bytes, and a batch takes 1,000,000"),
     ({"returned": 2}, "2 batches"),
 ]
@@ -183,7 +182,7 @@ def test_no_job_is_late_when_its_batch_leaves_at_once_and_takes_what_it_is_given
     if route(policy, job, completion_s, NOW_MS, settings).batched and job.deadline_ms is not None:
         assert leave_by_ms(job.deadline_ms, completion_s, settings) >= NOW_MS
         ended_ms = NOW_MS + round(1000 * min(86_400.0, margin * completion_s))
-        assert not is_late(job.deadline_ms, ended_ms - 1, settings)
+        assert ended_ms <= late_at_ms(job.deadline_ms, settings)
 
 
 @given(WHENEVER, SECONDS)

@@ -29,7 +29,7 @@ ITEMS = st.integers(2, 5_000)
 def chosen(
     items: int = 1_000, marked: float = 0.6, warmed: float = 0.9, *, wait: bool = True, tokens: int = 3_000
 ) -> BatchCaching:
-    return choose_caching(tokens, items, RATES, Hits(marked, warmed), may_wait=wait).caching
+    return choose_caching(tokens, items, RATES, Hits(marked, warmed), may_wait=wait)
 
 
 def bill(caching: BatchCaching, items: int, hits: Hits) -> float:
@@ -70,7 +70,7 @@ def test_nothing_is_marked_where_there_is_no_prefix() -> None:
 
 
 def test_nothing_is_marked_where_input_is_free() -> None:
-    assert choose_caching(3_000, 100, FREE, Hits(), may_wait=True).caching is BatchCaching.NONE
+    assert choose_caching(3_000, 100, FREE, Hits(), may_wait=True) is BatchCaching.NONE
 
 
 def test_a_warm_up_that_saves_next_to_nothing_is_not_waited_for() -> None:
@@ -78,29 +78,13 @@ def test_a_warm_up_that_saves_next_to_nothing_is_not_waited_for() -> None:
     assert chosen(marked=0.95, warmed=0.956) is BatchCaching.WARMED
 
 
-@pytest.mark.parametrize(
-    ("items", "wait", "verdict", "costs"),
-    [
-        (1_000, True, "cached after a warm-up", "0.86 when all go at once, 0.29 when one writes it first"),
-        (1_000, False, "cached", "0.86 when all go at once, no time for a warm-up"),
-        (2, False, "not cached", "1.43 when all go at once, no time for a warm-up"),
-    ],
-)
-def test_the_reason_names_the_numbers(items: int, wait: bool, verdict: str, costs: str) -> None:
-    tokens = "3.00M" if items == 1_000 else "6.00k"
-    why = choose_caching(3_000, items, RATES, Hits(), may_wait=wait).why
-    assert why == f"{verdict}: each of {tokens} tokens costs {costs}, uncached 1.00"
-
-
-@pytest.mark.parametrize(
-    ("tokens", "items", "why"),
-    [
-        (0, 9, "not cached: there is no prefix"),
-        (3_000, 1, "not cached: no other request has its prefix"),
-    ],
-)
-def test_where_there_is_nothing_to_cache_the_reason_says_so(tokens: int, items: int, why: str) -> None:
-    assert choose_caching(tokens, items, RATES, Hits(), may_wait=True).why == why
+@pytest.mark.parametrize(("hits", "caching"), [(0.6, BatchCaching.MARKED), (0.5, BatchCaching.NONE)])
+def test_what_an_earlier_batch_has_written_is_marked_where_enough_would_read_it(
+    hits: float, caching: BatchCaching
+) -> None:
+    for items in (1, 1_000):
+        found = choose_caching(3_000, items, RATES, Hits(0.0, hits), may_wait=True, is_warm=True)
+        assert found is caching
 
 
 @given(ITEMS, SHARE, SHARE, st.booleans())

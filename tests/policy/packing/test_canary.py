@@ -203,3 +203,25 @@ def test_the_version_not_heard_of_for_longest_is_forgotten_unless_it_is_packed_n
     assert len(versions) == MOST_VERSIONS
     assert "bad" in versions
     assert "0" not in versions
+
+
+def test_where_all_others_are_packed_no_more_the_oldest_makes_room_and_the_newest_is_still_judged() -> None:
+    book = DisagreementBook()
+    for number in range(MOST_VERSIONS):
+        noted(book, *[False] * 5, version=str(number))
+    verdicts = noted(book, *[False] * 5, version="new")
+    assert verdicts[-1] is not None
+    versions = [row.version for row in book.status()]
+    assert len(versions) == MOST_VERSIONS
+    assert versions[0] == "new"
+    assert not book.is_unpacked("triage", "0")
+    assert book.is_unpacked("triage", "1")
+
+
+def test_a_memory_of_too_many_versions_that_are_packed_no_more_shrinks_with_the_next_canary() -> None:
+    book = DisagreementBook()
+    book.recall([["triage", str(number), 5, 5, 5.0, 5.0, True] for number in range(MOST_VERSIONS + 3)])
+    noted(book, True, version=str(MOST_VERSIONS))
+    versions = [row.version for row in book.status()]
+    assert len(versions) == MOST_VERSIONS
+    assert not {"0", "1", "2"} & set(versions)

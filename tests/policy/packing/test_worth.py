@@ -21,6 +21,7 @@ COLD = Case(
     verify=Verify.SEAL,
     rates=OPUS,
     cache_minimum_tokens=512,
+    returned_share=0.0,
     requests_are_scarce=False,
 )
 
@@ -112,3 +113,54 @@ def test_what_saves_money_is_packed_for_that_reason_whatever_is_scarce() -> None
     assert judge_worth(a_case(requests_are_scarce=True)).why.endswith(": packed")
     nothing = Rates(0, 0, 0, 0, 0)
     assert not judge_worth(a_case(rates=nothing)).pays
+
+
+def test_an_item_that_comes_back_costs_its_part_of_the_pack_and_a_single_call() -> None:
+    none, some = judge_worth(COLD), judge_worth(a_case(returned_share=0.25))
+    single = 1_100 * 4_000 + 50 * 20_000
+    lost = none.saved_nanousd_per_item - some.saved_nanousd_per_item
+    assert lost == pytest.approx(0.25 * single)
+    assert some.why == (
+        "with no cached prefix a single call costs $0.005400 an item, "
+        "packed by 4 $0.004518 with 25.0% asked again: packed"
+    )
+
+
+def test_packs_of_which_all_comes_back_never_pay() -> None:
+    everything = a_case(returned_share=1.0)
+    for items in (2, 10, 1_000):
+        assert not judge_worth(replace(everything, items=items)).pays
+        assert not judge_worth(replace(everything, items=items, requests_are_scarce=True)).pays
+
+
+def test_the_more_comes_back_the_larger_a_pack_must_be() -> None:
+    case = a_case(returned_share=0.35)
+    assert [judge_worth(replace(case, items=items)).pays for items in (2, 4, 5, 20)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    case = a_case(returned_share=0.5)
+    assert [judge_worth(replace(case, items=items)).pays for items in (2, 4, 5, 20)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(("returned_share", "pays"), [(0.49, True), (0.5, False)])
+def test_no_loss_is_taken_for_packs_that_save_no_requests(returned_share: float, pays: bool) -> None:
+    """Of two items one call is saved: when one of both comes back, there are as many calls as before."""
+    plain = Rates(input=1_000_000, write_5m=0, write_1h=0, read=0, output=0)
+    case = a_case(
+        items=2,
+        rates=plain,
+        packed=Prefix(1_000, is_warm=False),
+        own_input_tokens=0,
+        returned_share=returned_share,
+        requests_are_scarce=True,
+    )
+    assert judge_worth(case).saved_nanousd_per_item < 0
+    assert judge_worth(case).pays is pays
