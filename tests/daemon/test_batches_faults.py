@@ -32,7 +32,6 @@ from tests.support.batches import (
     later,
     reserved_nanousd,
     states,
-    stepped,
 )
 from tests.support.clocks import WoundClock
 from tests.support.daemons import Bench, a_twin, opened, running, until
@@ -271,22 +270,6 @@ async def test_a_batch_that_waits_for_a_hold_lets_its_jobs_and_their_money_go(tm
         assert {one.state for one in await ended(bench, ids)} == {JobState.SUCCEEDED}
         await done(bench)
         assert len(twin.batches()) == 1
-
-
-async def test_jobs_cancelled_with_their_batch_do_not_go_by_messages_meanwhile(tmp_path: Path) -> None:
-    clock = WoundClock()
-    twin = a_twin(clock)
-    async with opened(tmp_path, twin, clock=clock, config=batching(tmp_path)) as bench:
-        door = BatchDoor(twin, clock.monotonic)
-        door.refuse["create"] = httpx2.ConnectError("no route")
-        bench.start(door)
-        ids = await bench.submit(*bulk(1_500))
-        await bench.recorder.wait_for(BatchRefused)
-        bench.parts.batches.wake()
-        await bench.parts.desk.batches.cancel(1, "maria", jobs=True)
-        await stepped(bench)
-        assert set(await bench.states(ids)) == {JobState.CANCELLED}
-        assert door.count("message") == 0
 
 
 async def test_a_request_is_billed_as_what_was_sent_though_its_job_has_moved_on(tmp_path: Path) -> None:
