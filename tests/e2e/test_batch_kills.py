@@ -40,8 +40,8 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 LOOK_S = 0.0005
 MOST_DAEMONS = 20
-LONG_ENOUGH_S = 180
-"""What the API's list is asked about a lost create for less than this; then the batch is created again."""
+LONG_ENOUGH_S = 800
+"""So long after a create left, its upload would have timed out and a batch would be in the API's list."""
 
 
 class Moment(Enum):
@@ -115,7 +115,7 @@ def what_is_open(site: Site) -> list[str]:
 
 
 def off_for_a_while(site: Site) -> None:
-    """As if the machine had been off for some minutes: what left before left earlier by so much."""
+    """As if the machine had been off for a quarter of an hour: what left before left earlier by so much."""
     with closing(sqlite3.connect(site.store, timeout=20)) as raw, raw:
         raw.execute(
             "UPDATE batches SET attempted_ms = attempted_ms - ? WHERE state = 'creating'",

@@ -53,9 +53,7 @@ class Finder:
         now_ms, due_ms = self._shared.clock.epoch_ms(), self._look_ms.get(record.id, 0)
         if now_ms < due_ms:
             return due_ms
-        # Of one that an earlier process sent it is only known that it is on its way no more.
-        gone_ms = self._gone_ms.setdefault(record.id, now_ms)
-        lost = LostCreate(record.attempted_ms or record.made_ms, record.requests, gone_ms)
+        lost = self._lost_create(record, now_ms)
         recent = await self._listed(lost, sender, pace)
         if recent is None:
             return self._later(record, LOOK_AGAIN_MS)
@@ -70,6 +68,13 @@ class Finder:
             case _:
                 self._suspected.discard(record.id)
                 return self._later(record, LOOK_AGAIN_MS)
+
+    def _lost_create(self, record: BatchRecord, now_ms: int) -> LostCreate:
+        """One that an earlier process sent is on its way no more, and was no longer than a call may take."""
+        at_ms = record.attempted_ms or record.made_ms
+        longest_ms = round(1000 * self._shared.config.api.attempt_timeout_s)
+        gone_ms = self._gone_ms.setdefault(record.id, min(now_ms, at_ms + longest_ms))
+        return LostCreate(at_ms, record.requests, gone_ms)
 
     async def _listed(
         self, lost: LostCreate, sender: BatchSender, pace: BatchPace
