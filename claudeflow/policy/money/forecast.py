@@ -50,11 +50,12 @@ class Calendar:
 
     def between(self, from_ms: int, to_ms: int) -> float:
         """What a stretch of time is expected to cost; 0 when it is over before it begins."""
-        return max(0.0, self._until(to_ms) - self._until(from_ms))
+        monday_ms = from_ms - (from_ms - MONDAY_HOUR * HOUR_MS) % WEEK_MS
+        return max(0.0, self._until(to_ms - monday_ms) - self._until(from_ms - monday_ms))
 
-    def _until(self, at_ms: int) -> float:
-        """What all time before a moment would have cost, counted from one fixed Monday."""
-        hours, rest_ms = divmod(at_ms - MONDAY_HOUR * HOUR_MS, HOUR_MS)
+    def _until(self, length_ms: int) -> float:
+        """What so much time costs from a Monday on: a near one, as great sums have no small digits."""
+        hours, rest_ms = divmod(length_ms, HOUR_MS)
         weeks, hour = divmod(hours, WEEK_HOURS)
         return weeks * self._running[-1] + self._running[hour] + self.hours[hour] * rest_ms / HOUR_MS
 

@@ -45,8 +45,14 @@ def test_a_week_that_repeats_is_foreseen_exactly(
     found = forecast(spent, calendar, now_ms, now_ms + rest_hours * HOUR_MS)
     assert found is not None
     expected = spent + sum(profile[hour % WEEK_HOURS] for hour in range(rest_hours))
-    assert found.nanousd == pytest.approx(expected, rel=1e-8, abs=1)
+    assert found.nanousd == pytest.approx(expected, rel=1e-9, abs=1)
     assert f"{min(weeks, 4)} week" in found.basis
+
+
+def test_a_great_week_is_foreseen_to_the_nano_dollar() -> None:
+    calendar = Calendar(tuple(float(10**12 + hour) for hour in range(WEEK_HOURS)), "a test")
+    expected = sum(10**12 + hour for hour in range(131))
+    assert calendar.between(MONDAY_MS, MONDAY_MS + 131 * HOUR_MS) == expected
 
 
 @given(week_profiles, moments, moments, moments)
