@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from claudeflow.daemon.batches.booking import Booking
-from claudeflow.daemon.batches.faults import fault_of_ours
 from claudeflow.daemon.batches.sender import BatchPace, BatchSender
 from claudeflow.daemon.batches.warmth import Warmth
 from claudeflow.daemon.calls.requests import Requests
+from claudeflow.daemon.faults import fault_of_ours
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Interrupted, Rejected, Reply
 from claudeflow.domain.batch import BatchState, BatchTrouble, ItemKind, ItemResult, ResultsBroken

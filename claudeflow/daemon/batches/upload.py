@@ -10,10 +10,10 @@ from functools import partial
 import orjson
 
 from claudeflow.daemon.batches.booking import Booking
-from claudeflow.daemon.batches.faults import fault_of_ours
 from claudeflow.daemon.batches.releasing import Releaser
 from claudeflow.daemon.batches.warmth import plan_of
 from claudeflow.daemon.calls.requests import Requests
+from claudeflow.daemon.faults import fault_of_ours
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Rejected, Reply
 from claudeflow.domain.batch import ItemKind

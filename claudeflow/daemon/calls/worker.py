@@ -16,6 +16,7 @@ from claudeflow.daemon.calls.holds import HoldKeeper
 from claudeflow.daemon.calls.recording import Recording, Told
 from claudeflow.daemon.calls.requests import Requests
 from claudeflow.daemon.calls.retries import Retries
+from claudeflow.daemon.faults import fault_of_ours
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Interrupted, Rejected, Reply, Transient
 from claudeflow.domain.errors import PromptError, StoreError
@@ -138,11 +139,8 @@ class Worker:
         except StoreError as problem:
             return Reply(Transient(JobError("store_error", str(problem))), sent=False)
         except Exception as problem:  # noqa: BLE001 - a fault of ours must cost one job, not the daemon
-            kind = type(problem).__name__
-            self._shared.emit(OwnTrouble(f"job {task.job.id}", kind))
-            return Reply(
-                Rejected(JobError("internal_error", f"claudeflow failed: {kind}")), usage_known=False
-            )
+            fault = fault_of_ours(self._shared, f"job {task.job.id}", problem)
+            return Reply(Rejected(fault), usage_known=False)
 
     def _began(self, task: Assignment, sent_ms: int) -> None:
         """The response begins: its prefix can be read from now on, and a probe has its answer."""

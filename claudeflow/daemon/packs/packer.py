@@ -19,6 +19,7 @@ from claudeflow.daemon.calls.holds import HoldKeeper
 from claudeflow.daemon.calls.recording import Recording, Told
 from claudeflow.daemon.calls.retries import Retries
 from claudeflow.daemon.calls.worker import Sender
+from claudeflow.daemon.faults import fault_of_ours
 from claudeflow.daemon.packs.canary import CanaryKeeper
 from claudeflow.daemon.packs.delivery import deliver
 from claudeflow.daemon.packs.endings import Ended, end_of_call, parts_of
@@ -144,11 +145,9 @@ class Packer:
             error = JobError("interrupted", f"the call was stopped: {running.interrupted_by}")
             return _Call(Reply(Interrupted(error), usage_known=False), seating)
         except Exception as problem:  # noqa: BLE001 - a fault of ours must cost one pack, not the daemon
-            kind = type(problem).__name__
-            self._shared.emit(OwnTrouble(f"the pack of call {task.job.call_id}", kind))
-            error = JobError("internal_error", f"claudeflow failed: {kind}")
+            fault = fault_of_ours(self._shared, f"the pack of call {task.job.call_id}", problem)
             has_left = seating is not None
-            return _Call(Reply(Rejected(error), sent=has_left, usage_known=not has_left), None)
+            return _Call(Reply(Rejected(fault), sent=has_left, usage_known=not has_left), None)
 
     def _request(self, task: Assignment) -> tuple[Seating, Request]:
         """The packed request. Raises ValueError for a job that is no item."""
