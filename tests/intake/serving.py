@@ -15,6 +15,7 @@ from claudeflow.intake.http.listener import ListenerSettings, listen
 from claudeflow.intake.http.server import ServerSettings, serve
 from tests.intake.builders import NOW_MS
 from tests.support.fake_desk import FakeDesk
+from tests.support.truth import Truth
 
 
 @dataclass(slots=True)
@@ -37,11 +38,11 @@ def a_client(path: Path) -> httpx2.AsyncClient:
 
 @asynccontextmanager
 async def serving(desk: FakeDesk, folder: Path, *, grace_s: int = 5) -> AsyncIterator[Served]:
-    """Serve `desk` on a socket in `folder` until the block ends."""
+    """Serve `desk` on a socket in `folder` until the block ends; each answer must be as OpenAPI says."""
     listener = listen(ListenerSettings(folder / "claudeflow.sock"))
     troubles: list[Exception] = []
     stop = asyncio.Event()
-    app = build_app(desk, lambda: NOW_MS, troubles.append)
+    app = Truth(build_app(desk, lambda: NOW_MS, troubles.append))
     ended = asyncio.create_task(serve(app, listener.sock, stop, ServerSettings(grace_s=grace_s)))
     try:
         async with a_client(folder / "claudeflow.sock") as client:
@@ -50,3 +51,4 @@ async def serving(desk: FakeDesk, folder: Path, *, grace_s: int = 5) -> AsyncIte
         stop.set()
         await asyncio.gather(ended, return_exceptions=True)
         listener.close()
+    app.raise_if_any()

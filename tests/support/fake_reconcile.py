@@ -4,7 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from claudeflow.intake.desks.reconcile import NoAdminKey, NothingCompared
+from claudeflow.domain.reconciliation import Cell, Compared, Drift, Reconciliation, Sums, UnknownCalls
+from claudeflow.intake.desks.reconcile import NoAdminKey, NothingCompared, reconciliation_to_json
+
+_NOVEMBER_MS = 1_793_491_200_000
+
+FOUND = reconciliation_to_json(
+    Reconciliation(
+        since_ms=_NOVEMBER_MS,
+        until_ms=_NOVEMBER_MS + 86_400_000,
+        source="usage report",
+        scope="the whole organisation",
+        cells=(
+            Compared(
+                Cell(_NOVEMBER_MS, "claude-haiku-5-5", "standard"),
+                ours=Sums(input_tokens=1_000, output_tokens=200, cost_nanousd=2_000_000),
+                theirs=Sums(input_tokens=1_100, output_tokens=200),
+                cost_is_compared=False,
+                drifts=(Drift("input_tokens", 1_000, 1_000, 1_100),),
+                unknown=UnknownCalls(1, 5_000_000, None),
+                causes=("calls of another key",),
+            ),
+        ),
+        notes=("costs are not compared",),
+    ),
+    compared_ms=_NOVEMBER_MS + 2 * 86_400_000,
+)
+"""A comparison that does not agree, as JSON."""
 
 
 class FakeReconcileDesk:

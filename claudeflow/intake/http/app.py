@@ -22,6 +22,7 @@ from claudeflow.intake.http.cache_handlers import CacheHandlers
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
+from claudeflow.intake.http.openapi import document as openapi
 from claudeflow.intake.http.pack_handlers import PackHandlers
 from claudeflow.intake.http.queue_handlers import QueueHandlers
 from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
@@ -80,6 +81,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/status", GET=handlers.status),
             route("/-/healthy", GET=handlers.healthy),
             route("/-/ready", GET=handlers.ready),
+            route(openapi.PATH, GET=handlers.openapi),
         ],
         exception_handlers={HTTPException: _routing_problem},
     )

@@ -9,11 +9,13 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from claudeflow import __version__
 from claudeflow.domain.errors import IntakeError, InvalidJob, Mistake
 from claudeflow.domain.job import JobState, NewJob
 from claudeflow.intake.desks.desk import READY_PHASE, Desk
 from claudeflow.intake.http.bodies import read_body, read_lines
 from claudeflow.intake.http.errors import NotReady, UnsupportedMediaType
+from claudeflow.intake.http.openapi.document import document
 from claudeflow.intake.http.queries import Query, job_filter, job_id
 from claudeflow.intake.http.responses import json_response, problem_response
 from claudeflow.intake.http.submission import Tally, submit_all, submit_good_ones
@@ -93,6 +95,11 @@ class Handlers:
         if phase != READY_PHASE:
             raise NotReady(f"the daemon is {phase}")
         return json_response({"ready": True})
+
+    async def openapi(self, request: Request) -> Response:
+        """GET /openapi.json: what is served here, as OpenAPI 3.1."""
+        Query(request)
+        return json_response(document(__version__))
 
     async def _submit_one(self, request: Request) -> Response:
         Query(request)
