@@ -679,3 +679,19 @@ WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND lane = :lane AND bat
              ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
           most_input_tokens, most_web_searches, terms, pack, batched, due;
+
+-- name: receipt
+-- What a caller's request with an Idempotency-Key was answered.
+SELECT fingerprint, status, location, answer FROM receipts
+WHERE caller = :caller AND key = :key AND at_ms > :after_ms;
+
+-- name: keep_receipt
+-- The answer to a keyed request; one of the same key that is too old to count is replaced.
+INSERT OR REPLACE INTO receipts (caller, key, fingerprint, status, location, answer, at_ms)
+VALUES (:caller, :key, :fingerprint, :status, :location, :answer, :now_ms)
+RETURNING id;
+
+-- name: forget_receipts
+-- The first few receipts, as far as they are too old or too many.
+DELETE FROM receipts WHERE id IN
+  (SELECT id FROM (SELECT id, at_ms FROM receipts ORDER BY id LIMIT :limit) WHERE at_ms <= :before_ms OR id <= :up_to_id);

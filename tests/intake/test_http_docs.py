@@ -49,6 +49,12 @@ def test_every_error_code_is_documented_with_its_status() -> None:
     assert documented == raised
 
 
+def test_every_error_code_has_a_meaning_and_a_way_out() -> None:
+    rows = re.findall(r"^\| `[a-z_]+` \| \d{3} \| (.*) \|$", TEXT, re.MULTILINE)
+    assert len(rows) > 20
+    assert [row for row in rows if len(list(filter(None, map(str.strip, row.split("|"))))) != 2] == []
+
+
 def test_every_route_is_documented() -> None:
     app = build_app(FakeDesk(a_catalog()), lambda: 0)
     assert isinstance(app, Starlette)

@@ -11,6 +11,7 @@ from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob, may_become
 from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desks.desk import JobFilter, Submitted
+from claudeflow.intake.desks.receipts import ReceiptOf
 from tests.support.fake_batches import FakeBatchDesk
 from tests.support.fake_books import FakeBooksDesk
 from tests.support.fake_budgets import FakeBudgetDesk
@@ -18,6 +19,7 @@ from tests.support.fake_cache import FakeCacheDesk
 from tests.support.fake_holds import FakeHoldDesk
 from tests.support.fake_packs import FakePacksDesk
 from tests.support.fake_queue import FakeQueueDesk
+from tests.support.fake_receipts import FakeReceiptDesk
 from tests.support.fake_reconcile import FakeReconcileDesk
 
 
@@ -45,17 +47,21 @@ class FakeDesk:
         self.packs = FakePacksDesk()
         self.books = FakeBooksDesk()
         self.cache = FakeCacheDesk()
+        self.receipts = FakeReceiptDesk()
 
     @property
     def catalog(self) -> Catalog:
         return self._catalog
 
-    async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+    async def submit(self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None) -> list[Submitted]:
         queued = sum(record.state is JobState.QUEUED for record in self._records.values())
         if queued + len(jobs) > self._max_queued:
             raise QueueFull(f"lane {jobs[0].lane} holds {queued} jobs, its most", retry_after_s=30)
         self.commits += 1
-        return [self._store(job) for job in jobs]
+        stored = [self._store(job) for job in jobs]
+        if receipt_of is not None:
+            await self.receipts.keep(receipt_of(stored))
+        return stored
 
     async def job(self, job_id: JobId) -> JobRecord:
         if job_id not in self._records:

@@ -21,6 +21,7 @@ from claudeflow.daemon.desks.holds import StoreHoldDesk
 from claudeflow.daemon.desks.packs import StorePacksDesk
 from claudeflow.daemon.desks.queue import Floor as QueueFloor
 from claudeflow.daemon.desks.queue import StoreQueueDesk
+from claudeflow.daemon.desks.receipts import StoreReceiptDesk, submitted
 from claudeflow.daemon.desks.status import StatusBoard
 from claudeflow.daemon.desks.waiters import Waiters
 from claudeflow.daemon.reconcile import Reconciler
@@ -37,6 +38,7 @@ from claudeflow.intake.desks.desk import JobFilter, Submitted
 from claudeflow.intake.desks.holds import HoldDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
+from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf
 from claudeflow.observe.tally import Tally
 from claudeflow.store import batch_ends, reports
 from claudeflow.store import jobs as store_jobs
@@ -102,6 +104,7 @@ class StoreDesk:
         self._books = StoreBooksDesk(shared, shelf)
         self._cache = StoreCacheDesk(shared)
         self._packs = StorePacksDesk(shared)
+        self._receipts = StoreReceiptDesk(shared)
         self.reconciliation = Reconciler(shared)
         self._status = StatusBoard(shared, tally, spent)
         self._waiters = Waiters()
@@ -146,12 +149,17 @@ class StoreDesk:
         """Where cached prefixes are asked about."""
         return self._cache
 
+    @property
+    def receipts(self) -> ReceiptDesk:
+        """Where it is known what keyed requests were answered."""
+        return self._receipts
+
     def apply(self, event: Event) -> None:
         """Wake those who wait for a job, and everybody when nothing more will happen."""
         self._waiters.apply(event)
 
-    async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
-        """Store all jobs in one transaction, or none. Raises QueueFull."""
+    async def submit(self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None) -> list[Submitted]:
+        """Store all jobs in one transaction, or none, and with them their receipt. Raises QueueFull."""
         lanes = self._shared.config.lanes
         jobs = routed(self._shared, as_answered(self._shared, jobs))
         work = partial(
@@ -161,10 +169,12 @@ class StoreDesk:
             now_ms=self._shared.clock.epoch_ms(),
             queue_bounds={job.lane: lanes[job.lane].max_queued for job in jobs if job.lane in lanes},
         )
-        accepted = await self._shared.store.write(work)
+        accepted = await self._shared.store.write(
+            work if receipt_of is None else self._receipts.with_receipt(work, receipt_of)
+        )
         self._floor.arrive([found.candidate for found in accepted if found.candidate is not None])
         self._tell_submitted(jobs, accepted)
-        return [Submitted(found.id, found.created) for found in accepted]
+        return submitted(accepted)
 
     async def job(self, job_id: JobId) -> JobRecord:
         """One job. Raises JobNotFound."""

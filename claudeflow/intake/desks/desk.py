@@ -16,18 +16,13 @@ from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.holds import HoldDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
+from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf, Submitted
 from claudeflow.intake.desks.reconcile import ReconcileDesk
+
+__all__ = ["READY_PHASE", "Desk", "JobFilter", "Submitted"]
 
 READY_PHASE = "running"
 """The `Status.phase` in which jobs are claimed; in every other one `/-/ready` says no."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A job is durable. `created` is False when its `dedupe_key` named an existing job."""
-
-    id: JobId
-    created: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +84,13 @@ class Desk(Protocol):
         """Where books and reports are compared."""
         ...
 
-    async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
-        """Store all jobs in one transaction, or none. Raises QueueFull."""
+    @property
+    def receipts(self) -> ReceiptDesk:
+        """Where it is known what keyed requests were answered."""
+        ...
+
+    async def submit(self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None) -> list[Submitted]:
+        """Store all jobs in one transaction, or none, and with them their receipt. Raises QueueFull."""
         ...
 
     async def job(self, job_id: JobId) -> JobRecord:

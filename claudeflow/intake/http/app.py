@@ -22,11 +22,13 @@ from claudeflow.intake.http.cache_handlers import CacheHandlers
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
+from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
 from claudeflow.intake.http.openapi import document as openapi
 from claudeflow.intake.http.pack_handlers import PackHandlers
 from claudeflow.intake.http.queue_handlers import QueueHandlers
 from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
 from claudeflow.intake.http.responses import problem_response
+from claudeflow.intake.http.submit_handlers import SubmitHandlers
 from claudeflow.intake.mistakes import show
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -42,7 +44,8 @@ def log_trouble(error: Exception) -> None:
 
 def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = log_trouble) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
-    handlers, holds = Handlers(desk, clock_ms), HoldHandlers(desk.holds, clock_ms)
+    keys = KeyBook(desk.receipts)
+    handlers, holds = Handlers(desk), HoldHandlers(desk.holds, clock_ms)
     queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
 
     books = BooksHandlers(desk.books, clock_ms)
@@ -51,11 +54,13 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
     packs = PackHandlers(desk.packs)
 
     def route(path: str, **by_method: Handler) -> Route:
+        if path in KEYED_PATHS:
+            by_method["POST"] = keys.once(by_method["POST"])
         return Route(path, _answering(by_method, on_trouble), methods=list(by_method))
 
     app = Starlette(
         routes=[
-            route("/v1/jobs", POST=handlers.submit, GET=handlers.list_jobs),
+            route("/v1/jobs", POST=SubmitHandlers(desk, clock_ms, keys).submit, GET=handlers.list_jobs),
             route("/v1/jobs/{job_id}", GET=handlers.job, PATCH=queue.move),
             route("/v1/jobs/{job_id}/explain", GET=queue.explain),
             route("/v1/jobs/{job_id}/attempts", GET=handlers.attempts),

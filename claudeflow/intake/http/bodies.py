@@ -7,7 +7,7 @@ the answer closes the connection, else the server would go on to swallow a body 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -52,8 +52,13 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-async def read_lines(request: Request, most_line_bytes: int) -> AsyncIterator[Line]:
-    """The lines of an NDJSON body that are not blank. Raises BodyTooLarge when all are too much."""
+async def read_lines(
+    request: Request, most_line_bytes: int, feed: Callable[[bytes], None] | None = None
+) -> AsyncIterator[Line]:
+    """The lines of an NDJSON body that are not blank. Raises BodyTooLarge when all are too much.
+
+    `feed` is given every piece of the body as it comes in.
+    """
     splitter = LineSplitter(most_line_bytes)
     size = 0
     async for piece in request.stream():
@@ -62,6 +67,8 @@ async def read_lines(request: Request, most_line_bytes: int) -> AsyncIterator[Li
             raise BodyTooLarge(
                 f"the body is larger than {MOST_NDJSON_BYTES:,} bytes; send it in several requests"
             )
+        if feed is not None:
+            feed(piece)
         for line in splitter.feed(piece):
             yield line
     request.scope[_WAS_READ] = True

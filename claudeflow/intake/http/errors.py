@@ -59,3 +59,24 @@ class NotReady(IntakeError):
 
     code = "not_ready"
     http_status = 503
+
+
+class InvalidIdempotencyKey(IntakeError):
+    """The header `idempotency-key` is no key."""
+
+    code = "invalid_idempotency_key"
+    http_status = 400
+
+
+class IdempotencyKeyInUse(IntakeError):
+    """The first request with this key is still being carried out."""
+
+    code = "idempotency_key_in_use"
+    http_status = 409
+
+
+class IdempotencyKeyReused(IntakeError):
+    """This key came with another request before."""
+
+    code = "idempotency_key_reused"
+    http_status = 422

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +25,10 @@ class Tally:
     created: int = 0
     wrong_lines: int = 0
     settled_lines: int = 0
+    last_line: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, stored: list[Submitted], last_line: int) -> None:
+    def add(self, stored: Sequence[Submitted], last_line: int) -> None:
         """Count jobs that are durable now; `last_line` is the last one read."""
         self.settled_lines = last_line
         self.ids += [one.id for one in stored]
@@ -51,19 +52,17 @@ class Tally:
         }
 
 
-async def submit_all(desk: Desk, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:
-    """Check every line, then store all jobs at once; one wrong line and none is stored."""
+async def read_all(lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> list[NewJob]:
+    """Check every line; the jobs, or none when one line is wrong."""
     jobs: list[NewJob] = []
-    number = 0
     async for line in lines:
-        number = line.number
+        tally.last_line = line.number
         job = _parse_line(line, parse, tally)
         if tally.wrong_lines:
             jobs.clear()
         elif job:
             jobs.append(job)
-    if jobs:
-        tally.add(await desk.submit(jobs), number)
+    return jobs
 
 
 async def submit_good_ones(desk: Desk, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:

@@ -10,11 +10,15 @@ from typing import Any, Literal
 from claudeflow.domain.errors import IntakeError, InvalidJob, QueueFull
 from claudeflow.intake.http.errors import (
     BodyTooLarge,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
     InternalError,
+    InvalidIdempotencyKey,
     InvalidQuery,
     NotAcceptable,
     UnsupportedMediaType,
 )
+from claudeflow.intake.http.idempotency import HEADER, KEYED_PATHS, LONGEST_KEY, SUBMIT_PATH
 from claudeflow.intake.http.openapi.shapes import TEXT, Schema, reference
 
 JSON = "application/json"
@@ -23,6 +27,13 @@ PROBLEM = "application/problem+json"
 
 ALWAYS: tuple[type[IntakeError], ...] = (InvalidQuery, NotAcceptable, InternalError)
 """What any request may be answered with."""
+
+WITH_A_KEY: tuple[type[IntakeError], ...] = (
+    InvalidIdempotencyKey,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    BodyTooLarge,
+)
 
 WITH_A_BODY: tuple[type[IntakeError], ...] = (BodyTooLarge, UnsupportedMediaType)
 
@@ -79,13 +90,18 @@ class Operation:
     def to_json(self, tag: str) -> dict[str, Any]:
         """The operation object."""
         found: dict[str, Any] = {"operationId": self._id(), "summary": self.summary, "tags": [tag]}
-        if self.parameters:
-            found["parameters"] = [parameter.to_json() for parameter in self.parameters]
+        parameters = (*self.parameters, *([_KEY] if self._is_keyed else []))
+        if parameters:
+            found["parameters"] = [parameter.to_json() for parameter in parameters]
         if self.body is not None:
             content = {media: {"schema": schema} for media, schema in self.body.items()}
             found["requestBody"] = {"required": self.body_is_needed, "content": content}
         found["responses"] = self._responses()
         return found
+
+    @property
+    def _is_keyed(self) -> bool:
+        return self.method == "POST" and self.path in {SUBMIT_PATH, *KEYED_PATHS}
 
     def _id(self) -> str:
         words = [word.strip("{}") for word in self.path.removeprefix("/v1").split("/") if word.strip("-")]
@@ -93,13 +109,22 @@ class Operation:
 
     def _responses(self) -> dict[str, Any]:
         found = {status: answer.to_json() for status, answer in self.answers.items()}
-        raised = (*ALWAYS, *(WITH_A_BODY if self.body is not None else ()), *self.problems)
+        with_a_body = WITH_A_BODY if self.body is not None else ()
+        raised = (*ALWAYS, *with_a_body, *(WITH_A_KEY if self._is_keyed else ()), *self.problems)
         for status in sorted({kind.http_status for kind in raised}):
             kinds = sorted(
                 {kind for kind in raised if kind.http_status == status}, key=lambda kind: kind.code
             )
             found.setdefault(status, _refusal(status, kinds))
         return {str(status): found[status] for status in sorted(found)}
+
+
+_KEY = Parameter(
+    HEADER,
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY + 2},
+    "Makes it safe to send the request again: it is carried out once, and answered the same.",
+    where="header",
+)
 
 
 def ok(schema: Schema, description: str = "OK") -> dict[int, Answer]:
@@ -111,11 +136,13 @@ def _refusal(status: int, kinds: Iterable[type[IntakeError]]) -> dict[str, Any]:
     """A problem document with one of the codes that these have."""
     listed = sorted(kinds, key=lambda kind: kind.code)
     texts = [f"`{kind.code}`: {(kind.__doc__ or '').splitlines()[0]}" for kind in listed]
-    is_invalid_job = any(issubclass(kind, InvalidJob) for kind in listed)
-    schema = {
-        "allOf": [reference("InvalidJobProblem" if is_invalid_job else "Problem")],
+    schema: Schema = {
+        "allOf": [reference("Problem")],
         "properties": {"code": {"enum": [kind.code for kind in listed]}, "status": {"const": status}},
     }
+    if any(issubclass(kind, InvalidJob) for kind in listed):
+        schema["if"] = {"properties": {"code": {"const": InvalidJob.code}}}
+        schema["then"] = reference("InvalidJobProblem")
     found: dict[str, Any] = {
         "description": "\n".join(texts) or HTTPStatus(status).phrase,
         "content": {PROBLEM: {"schema": schema}},

@@ -1,0 +1,14 @@
+-- Front doors: what requests came with and were answered.
+
+-- What requests with an Idempotency-Key were answered: a repeated one is answered the same.
+CREATE TABLE receipts (
+  id           INTEGER PRIMARY KEY,
+  caller       TEXT    NOT NULL,
+  key          TEXT    NOT NULL,
+  fingerprint  BLOB    NOT NULL,   -- a hash over all that was asked
+  status       INTEGER NOT NULL,
+  location     TEXT,
+  answer       BLOB    NOT NULL,
+  at_ms        INTEGER NOT NULL,
+  UNIQUE (caller, key)
+) STRICT;
