@@ -38,6 +38,7 @@ from claudeflow.daemon.packs.shapes import PackShapes
 from claudeflow.daemon.reconcile import LOOK_EVERY_S as RECONCILE_LOOK_EVERY_S
 from claudeflow.daemon.shared import EventStream, Shared
 from claudeflow.observe.caching import CacheWatcher
+from claudeflow.observe.event_log import EventLog
 from claudeflow.observe.tally import Tally
 from claudeflow.policy.money.scopes import last_month_ms
 from claudeflow.policy.retries.holds import HoldBook
@@ -138,6 +139,7 @@ async def parts(
             StoreHoldDesk(shared, keeper, shelf),
             StoreBudgetDesk(shared, actions),
             StoreBatchDesk(shared, batches),
+            log := EventLog(shared.instance, clock.epoch_ms, is_over=not works),
         )
         tally, spent = Tally(), await store.read(ledger.spend)
         desk = StoreDesk(shared, shelf, floor, aside, tally=tally, spent=spent)
@@ -145,7 +147,7 @@ async def parts(
         diagnostics, prewarmer = Diagnostics(shared), Prewarmer(shared, engine)
         engine.upkeep.also(PREWARM_EVERY_S, prewarmer.look, prewarmer.needed)
         watcher = CacheWatcher(shared.watch, clock.epoch_ms, events.emit)
-        for listener in (tally, desk, engine, keeper, watcher, diagnostics, actions, prewarmer):
+        for listener in (tally, desk, engine, keeper, watcher, diagnostics, actions, prewarmer, log):
             events.listen(listener.apply)
         callers = Callers(keeper, diagnostics, prewarmer, requests, batches, canaries)
         yield Parts(shared, events, shelf, desk, engine, keeper, actions, callers, recovered)

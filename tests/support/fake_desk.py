@@ -12,6 +12,7 @@ from claudeflow.domain.report import AttemptRow, Spend, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desks.desk import JobFilter, Submitted
 from claudeflow.intake.desks.receipts import ReceiptOf
+from claudeflow.observe.event_log import EventLog
 from tests.support.fake_batches import FakeBatchDesk
 from tests.support.fake_books import FakeBooksDesk
 from tests.support.fake_budgets import FakeBudgetDesk
@@ -48,6 +49,7 @@ class FakeDesk:
         self.books = FakeBooksDesk()
         self.cache = FakeCacheDesk()
         self.receipts = FakeReceiptDesk()
+        self.events = EventLog("fake", lambda: now_ms)
 
     @property
     def catalog(self) -> Catalog:

@@ -35,10 +35,12 @@ from claudeflow.intake.desks.books import BooksDesk
 from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.desk import JobFilter, Submitted
+from claudeflow.intake.desks.events import EventDesk
 from claudeflow.intake.desks.holds import HoldDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf
+from claudeflow.observe.event_log import EventLog
 from claudeflow.observe.tally import Tally
 from claudeflow.store import batch_ends, reports
 from claudeflow.store import jobs as store_jobs
@@ -80,6 +82,7 @@ class SideDesks:
     holds: StoreHoldDesk
     budgets: StoreBudgetDesk
     batches: StoreBatchDesk
+    events: EventLog
 
 
 class StoreDesk:
@@ -123,6 +126,11 @@ class StoreDesk:
     def holds(self) -> HoldDesk:
         """Where holds are asked about, set and released."""
         return self._aside.holds
+
+    @property
+    def events(self) -> EventDesk:
+        """Where one reads along with what happens."""
+        return self._aside.events
 
     @property
     def budgets(self) -> BudgetDesk:

@@ -13,6 +13,7 @@ from claudeflow.intake.desks.batches import BatchDesk
 from claudeflow.intake.desks.books import BooksDesk
 from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
+from claudeflow.intake.desks.events import EventDesk
 from claudeflow.intake.desks.holds import HoldDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
@@ -77,6 +78,11 @@ class Desk(Protocol):
     @property
     def holds(self) -> HoldDesk:
         """Where holds are asked about, set and released."""
+        ...
+
+    @property
+    def events(self) -> EventDesk:
+        """Where one reads along with what happens."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from claudeflow.intake.http.books_handlers import BooksHandlers
 from claudeflow.intake.http.budget_handlers import BudgetHandlers
 from claudeflow.intake.http.cache_handlers import CacheHandlers
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
+from claudeflow.intake.http.event_handlers import EventHandlers
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
@@ -33,6 +34,10 @@ from claudeflow.intake.mistakes import show
 
 Handler = Callable[[Request], Awaitable[Response]]
 OnTrouble = Callable[[Exception], None]
+
+ACCEPTABLE = ("*/*", "application/*", "json")
+STREAMS = frozenset({"/v1/events"})
+"""Paths that answer with server-sent events."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +56,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
     books = BooksHandlers(desk.books, clock_ms)
 
     budgets, batches = BudgetHandlers(desk.budgets), BatchHandlers(desk.batches)
-    packs = PackHandlers(desk.packs)
+    packs, events = PackHandlers(desk.packs), EventHandlers(desk, clock_ms)
 
     def route(path: str, **by_method: Handler) -> Route:
         if path in KEYED_PATHS:
@@ -83,6 +88,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/budgets/history", GET=budgets.history),
             route("/v1/budgets/{name}", PUT=budgets.set),
             route("/v1/budgets/{name}/release", POST=budgets.release),
+            route("/v1/events", GET=events.follow),
             route("/v1/status", GET=handlers.status),
             route("/-/healthy", GET=handlers.healthy),
             route("/-/ready", GET=handlers.ready),
@@ -116,7 +122,8 @@ def _answering(by_method: Mapping[str, Handler], on_trouble: OnTrouble) -> Handl
 
 def _check_acceptable(request: Request) -> None:
     accept = request.headers.get("accept")
-    if accept and not any(kind in accept for kind in ("*/*", "application/*", "json")):
+    kinds = (*ACCEPTABLE, "event-stream", "text/*") if request.url.path in STREAMS else ACCEPTABLE
+    if accept and not any(kind in accept for kind in kinds):
         raise NotAcceptable(f"answers are application/json, which {show(accept)} leaves out; accept it")
 
 

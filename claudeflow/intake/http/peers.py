@@ -10,6 +10,8 @@ from functools import lru_cache
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from claudeflow.intake.http.streams import ABORT
+
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
@@ -17,8 +19,9 @@ class PeerProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """uvicorn's HTTP protocol whose `client` is the login name and process id of the peer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Read the peer's credentials once per connection."""
+        """Read the peer's credentials once per connection, and let streams end it at once."""
         super().connection_made(transport)
+        self.app_state = {ABORT: transport.abort}
         peer = peer_of(transport.get_extra_info("socket"))
         if peer:
             self.client = peer
