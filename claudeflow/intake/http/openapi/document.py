@@ -58,7 +58,7 @@ def document(version: str) -> Mapping[str, Any]:
     }
 
 
-_OF_ITSELF = Operation("GET", PATH, "This document", ok(ANYTHING))
+_OF_ITSELF = Operation("show_openapi", "GET", PATH, "This document", ok(ANYTHING))
 
 
 def _paths(by_tag: Mapping[str, tuple[Operation, ...]]) -> dict[str, Any]:

@@ -35,19 +35,35 @@ JOB_ID = Parameter("job_id", ID, where="path")
 _TIME: Schema = {
     "type": "string",
     "description": "RFC 3339 with a zone, or relative to now: `+45s`, `+30m`, `+2h`, `+1d`.",
+    "pattern": r"^(\+\d{1,9}[smhd]|\d{4}-\d\d-\d\d[Tt ].+)$",
     "examples": ["2026-11-22T09:00:00Z", "+30m"],
 }
 _PRIORITY: Schema = {"type": "integer", "minimum": -100, "maximum": 100}
 _WORKFLOW: Schema = {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}
+_MESSAGE: Schema = {
+    "type": "object",
+    "properties": {
+        "role": one_of(("user", "assistant")),
+        "content": {"anyOf": [TEXT | {"minLength": 1}, {"type": "array", "items": ANYTHING, "minItems": 1}]},
+    },
+    "required": ["role", "content"],
+}
 _MESSAGES_BODY: Schema = {
     "type": "object",
     "description": "A whole Messages body; fields that claudeflow does not know pass through unchanged.",
     "properties": {
-        "model": TEXT,
+        "model": TEXT | {"minLength": 1},
         "max_tokens": COUNT,
-        "messages": {"type": "array", "items": ANYTHING, "minItems": 1},
+        "messages": {"type": "array", "items": _MESSAGE, "minItems": 1},
     },
     "required": ["model", "max_tokens", "messages"],
+    "examples": [
+        {
+            "model": "claude-haiku-5-5",
+            "max_tokens": 500,
+            "messages": [{"role": "user", "content": "Which team should get this ticket? The VPN is down."}],
+        }
+    ],
 }
 _MOMENTS = {
     "submitted_ms": "submitted_at",
@@ -69,13 +85,20 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
     explanation = known.row(
         Explanation, {"until_ms": "until", "goes_at_ms": "goes_at"}, without=["job_id"], id=ID
     )
+    page = answer_of(jobs=array_of(job), next=nullable(ID))
     return (
         Operation(
+            "submit_jobs",
             "POST",
             "/v1/jobs",
             "Submit one job as JSON, or many as NDJSON, one per line",
             {
-                201: Answer("Every accepted job is on disk", {JSON: submission}, _LOCATION),
+                201: Answer(
+                    "Every accepted job is on disk",
+                    {JSON: submission},
+                    _LOCATION,
+                    _about("$response.body#/id"),
+                ),
                 200: Answer("The dedupe keys name jobs that exist", {JSON: submission}),
             },
             (Parameter("partial", FLAG, "NDJSON: store the lines that are right, and report the others."),),
@@ -83,10 +106,11 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             problems=(InvalidJob, QueueFull),
         ),
         Operation(
+            "list_jobs",
             "GET",
             "/v1/jobs",
             "Jobs, newest first",
-            ok(answer_of(jobs=array_of(job), next=nullable(ID))),
+            {200: Answer("OK", {JSON: page}, links=_about("$response.body#/jobs/0/id"))},
             (
                 Parameter("state", one_of(JobState)),
                 Parameter("lane", TEXT),
@@ -96,6 +120,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             ),
         ),
         Operation(
+            "show_job",
             "GET",
             "/v1/jobs/{job_id}",
             "One job, with its answer once it has one",
@@ -108,6 +133,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             problems=(JobNotFound,),
         ),
         Operation(
+            "move_job",
             "PATCH",
             "/v1/jobs/{job_id}",
             "Another lane or priority for a job that waits",
@@ -117,6 +143,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             problems=(JobNotFound, Conflict, InvalidJob),
         ),
         Operation(
+            "explain_job",
             "GET",
             "/v1/jobs/{job_id}/explain",
             "Why a job is where it is, and when it goes",
@@ -125,6 +152,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             problems=(JobNotFound,),
         ),
         Operation(
+            "list_attempts",
             "GET",
             "/v1/jobs/{job_id}/attempts",
             "Every try at a job, with its call",
@@ -134,6 +162,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
         ),
         *(
             Operation(
+                f"{verb}_job",
                 "POST",
                 f"/v1/jobs/{{job_id}}/{verb}",
                 summary,
@@ -147,6 +176,14 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             )
         ),
     )
+
+
+_OF_ONE_JOB = ("show_job", "move_job", "explain_job", "list_attempts", "cancel_job", "retry_job")
+
+
+def _about(expression: str) -> dict[str, dict[str, str]]:
+    """Links to all that can be done with the job whose id is there."""
+    return {operation: {"job_id": expression} for operation in _OF_ONE_JOB}
 
 
 _LOCATION = {"location": "The path of the job, when it is one."}

@@ -53,12 +53,14 @@ def _budget_operations(known: Components) -> tuple[Operation, ...]:
     held = (BudgetNotFound, InvalidBudget)
     return (
         Operation(
+            "list_budgets",
             "GET",
             "/v1/budgets",
             "How every budget stands",
             ok(answer_of(budgets=array_of(budget), api_says=nullable(reference("Hold")))),
         ),
         Operation(
+            "list_budget_changes",
             "GET",
             "/v1/budgets/history",
             "What happened to budgets, the newest first",
@@ -66,6 +68,7 @@ def _budget_operations(known: Components) -> tuple[Operation, ...]:
             (CHANGES_LISTED,),
         ),
         Operation(
+            "set_budget",
             "PUT",
             "/v1/budgets/{name}",
             "Set the limit of a budget",
@@ -82,6 +85,7 @@ def _budget_operations(known: Components) -> tuple[Operation, ...]:
             problems=held,
         ),
         Operation(
+            "release_budget",
             "POST",
             "/v1/budgets/{name}/release",
             "Let go what a budget's thresholds do, until its period ends",
@@ -100,6 +104,7 @@ def _book_operations(known: Components) -> tuple[Operation, ...]:
     finding = known.row(Finding)
     return (
         Operation(
+            "sum_usage",
             "GET",
             "/v1/usage",
             "Sums of what was used and what it cost",
@@ -107,13 +112,22 @@ def _book_operations(known: Components) -> tuple[Operation, ...]:
             (by, _SINCE, _UNTIL, *filters),
         ),
         Operation(
+            "check_prices",
             "GET",
             "/v1/prices/check",
             "What is to be said about the prices of the models in use",
             ok(answer_of(findings=array_of(finding))),
         ),
-        Operation("GET", "/v1/reconcile", "The last comparison", ok(comparison), problems=(NothingCompared,)),
         Operation(
+            "show_reconciliation",
+            "GET",
+            "/v1/reconcile",
+            "The last comparison",
+            ok(comparison),
+            problems=(NothingCompared,),
+        ),
+        Operation(
+            "reconcile",
             "POST",
             "/v1/reconcile",
             "Compare the books with the provider's reports now",

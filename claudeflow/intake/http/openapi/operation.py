@@ -56,11 +56,15 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a success looks like: schemas by media type, and the headers that come with it."""
+    """What a success looks like: schemas by media type, and the headers that come with it.
+
+    `links` say where its values can be used: a runtime expression by operation and parameter.
+    """
 
     description: str
     content: Mapping[str, Schema] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The response object."""
@@ -71,13 +75,22 @@ class Answer:
             }
         if self.content:
             found["content"] = {media: {"schema": schema} for media, schema in self.content.items()}
+        if self.links:
+            found["links"] = {
+                operation: {"operationId": operation, "parameters": dict(parameters)}
+                for operation, parameters in self.links.items()
+            }
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `problems` are those beyond `ALWAYS`; with a body come `WITH_A_BODY`."""
+    """One method of one path. `name` is unique: clients are generated with it.
 
+    `problems` are those beyond `ALWAYS`; with a body come `WITH_A_BODY`.
+    """
+
+    name: str
     method: str
     path: str
     summary: str
@@ -89,7 +102,7 @@ class Operation:
 
     def to_json(self, tag: str) -> dict[str, Any]:
         """The operation object."""
-        found: dict[str, Any] = {"operationId": self._id(), "summary": self.summary, "tags": [tag]}
+        found: dict[str, Any] = {"operationId": self.name, "summary": self.summary, "tags": [tag]}
         parameters = (*self.parameters, *([_KEY] if self._is_keyed else []))
         if parameters:
             found["parameters"] = [parameter.to_json() for parameter in parameters]
@@ -103,18 +116,12 @@ class Operation:
     def _is_keyed(self) -> bool:
         return self.method == "POST" and self.path in {SUBMIT_PATH, *KEYED_PATHS}
 
-    def _id(self) -> str:
-        words = [word.strip("{}") for word in self.path.removeprefix("/v1").split("/") if word.strip("-")]
-        return "_".join([self.method.lower(), *words]).replace("-", "_").replace(".", "_")
-
     def _responses(self) -> dict[str, Any]:
         found = {status: answer.to_json() for status, answer in self.answers.items()}
         with_a_body = WITH_A_BODY if self.body is not None else ()
         raised = (*ALWAYS, *with_a_body, *(WITH_A_KEY if self._is_keyed else ()), *self.problems)
         for status in sorted({kind.http_status for kind in raised}):
-            kinds = sorted(
-                {kind for kind in raised if kind.http_status == status}, key=lambda kind: kind.code
-            )
+            kinds = {kind for kind in raised if kind.http_status == status}
             found.setdefault(status, _refusal(status, kinds))
         return {str(status): found[status] for status in sorted(found)}
 

@@ -39,6 +39,13 @@ _BATCH_MOMENTS = {
 }
 
 
+_SCOPE: Schema = {
+    "type": "string",
+    "pattern": "^(all|(pool|model|lane|workflow|job):.+)$",
+    "examples": ["lane:bulk", "workflow:ticket-triage", "all"],
+}
+
+
 def hold_operations(known: Components) -> tuple[Operation, ...]:
     """All that is served below /v1/holds."""
     cause = one_of(HoldCause)
@@ -64,8 +71,15 @@ def hold_operations(known: Components) -> tuple[Operation, ...]:
         until=nullable(MOMENT),
     )
     return (
-        Operation("GET", "/v1/holds", "What is held, the oldest first", ok(answer_of(holds=array_of(held)))),
         Operation(
+            "list_holds",
+            "GET",
+            "/v1/holds",
+            "What is held, the oldest first",
+            ok(answer_of(holds=array_of(held))),
+        ),
+        Operation(
+            "set_hold",
             "POST",
             "/v1/holds",
             "Hold a scope by hand, or change such a hold",
@@ -73,10 +87,11 @@ def hold_operations(known: Components) -> tuple[Operation, ...]:
                 201: Answer("Held", {JSON: hold}, {"location": "The path of the hold."}),
                 **ok(hold, "Changed"),
             },
-            body={JSON: sent(["scope", "reason"], scope=TEXT, reason=TEXT, until=nullable(TEXT))},
+            body={JSON: sent(["scope", "reason"], scope=_SCOPE, reason=TEXT, until=nullable(TEXT))},
             problems=(InvalidHold,),
         ),
         Operation(
+            "list_hold_changes",
             "GET",
             "/v1/holds/history",
             "Who held and released what, the newest first",
@@ -84,12 +99,13 @@ def hold_operations(known: Components) -> tuple[Operation, ...]:
             (CHANGES_LISTED,),
         ),
         Operation(
+            "release_hold",
             "DELETE",
             "/v1/holds/{scope}",
             "Release a hold",
             ok(answer_of(released=array_of(hold), remaining=array_of(hold))),
             (
-                Parameter("scope", TEXT, where="path"),
+                Parameter("scope", _SCOPE, where="path"),
                 Parameter("cause", cause),
                 Parameter("reason", TEXT),
             ),
@@ -108,6 +124,7 @@ def batch_operations(known: Components) -> tuple[Operation, ...]:
     number = Parameter("batch_id", ID, where="path")
     return (
         Operation(
+            "list_batches",
             "GET",
             "/v1/batches",
             "Batches, newest first, and what waits for the next one",
@@ -122,6 +139,7 @@ def batch_operations(known: Components) -> tuple[Operation, ...]:
             ),
         ),
         Operation(
+            "show_batch",
             "GET",
             "/v1/batches/{batch_id}",
             "One batch, with what it cost and saved",
@@ -130,6 +148,7 @@ def batch_operations(known: Components) -> tuple[Operation, ...]:
             problems=(BatchNotFound,),
         ),
         Operation(
+            "cancel_batch",
             "POST",
             "/v1/batches/{batch_id}/cancel",
             "Have a batch stopped; its jobs go on in another way, or are cancelled",
@@ -146,8 +165,9 @@ def pack_operations(known: Components) -> tuple[Operation, ...]:
     """All that is served below /v1/packs."""
     packs = answer_of(prompts=array_of(known.row(PackReport)))
     return (
-        Operation("GET", "/v1/packs", "What packs have done, by prompt version", ok(packs)),
+        Operation("list_packs", "GET", "/v1/packs", "What packs have done, by prompt version", ok(packs)),
         Operation(
+            "reset_pack",
             "POST",
             "/v1/packs/{name}/reset",
             "Forget what canaries have shown of a prompt",
@@ -175,22 +195,37 @@ def state_operations(known: Components) -> tuple[Operation, ...]:
         spend=known.row(Spend),
     )
     return (
-        Operation("GET", "/v1/status", "Lanes, pools, holds and spend", ok(known.add("Status", status))),
         Operation(
+            "show_status",
+            "GET",
+            "/v1/status",
+            "Lanes, pools, holds and spend",
+            ok(known.add("Status", status)),
+        ),
+        Operation(
+            "show_limits",
             "GET",
             "/v1/limits",
             "Each pool's limits, and what the next job of each lane waits for",
             ok(answer_of(pools=array_of(known.add("PoolLimits", answer_of(**waits))))),
         ),
         Operation(
+            "show_cache",
             "GET",
             "/v1/cache",
             "What is cached, and each workflow's cached share",
             ok(known.add("Cache", _cache(known))),
             (Parameter("workflow", TEXT),),
         ),
-        Operation("GET", "/-/healthy", "Whether the process answers", ok(answer_of(healthy={"const": True}))),
         Operation(
+            "is_healthy",
+            "GET",
+            "/-/healthy",
+            "Whether the process answers",
+            ok(answer_of(healthy={"const": True})),
+        ),
+        Operation(
+            "is_ready",
             "GET",
             "/-/ready",
             "Whether jobs are worked on",
