@@ -7,6 +7,7 @@ from claudeflow.intake.http.openapi.operation import Answer, Operation, Paramete
 from claudeflow.intake.http.openapi.shapes import ID, TEXT
 
 EVENTS = Operation(
+    "follow_events",
     "GET",
     "/v1/events",
     "What happens, as it happens",
