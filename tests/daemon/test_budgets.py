@@ -224,7 +224,7 @@ async def test_nothing_is_given_back_before_the_end_of_the_call_is_on_the_disk(t
     async with running(tmp_path, twin, clock=clock, config=config) as bench:
         budgets_of = bench.parts.shared.budgets
         [first] = await bench.submit(a_job(1))
-        await until(lambda: budgets_of.status()[0].in_flight == 1)
+        await until(lambda: twin.stats().in_flight == 1)
         async with stuck_writer(bench.parts.shared.store):
             await until(lambda: len(bench.recorder.of(CallEnded)) == 1)
             await yield_to_others(50)
