@@ -28,14 +28,16 @@ def command() -> None:
 def check(context: click.Context) -> None:
     """Name every mistake of the configuration, with its key path. Exit code 78 when there is one.
 
-    The price list and the prompt folders that it names are checked as well.
+    The price list, the prompt folders, and the users and groups that it names are checked as well.
     """
     from claudeflow.config import load_config, load_prices
+    from claudeflow.daemon.access.grants import build_grants
     from claudeflow.daemon.catalog import build_catalog
 
     path = places_of(context).config
     config = load_config(path)
     build_catalog(config, load_prices(config.prices))
+    build_grants(config.access)
     click.echo(f"{path}: ok")
 
 

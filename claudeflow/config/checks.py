@@ -6,6 +6,7 @@ A value that may be an API key is never repeated.
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from claudeflow.config.settings import Config
 from claudeflow.domain.errors import Mistake
+from claudeflow.policy.access.grants import Grantee
 from claudeflow.policy.money.scopes import BudgetScope
 from claudeflow.policy.money.settings import MOST_USD
 
@@ -94,6 +96,7 @@ def cross_checks(tables: Mapping[str, Any]) -> list[Mistake]:
         *_ceiling_mistakes(_table(_table(tables, "limiter"), "ceiling"), default["limiter"]["ceiling"]),
         *_mode_mistakes(_table(tables, "socket").get("mode")),
         *_budget_mistakes(_table(tables, "budgets"), tables.get("lanes", default["lanes"])),
+        *_access_mistakes(_table(tables, "access"), tables.get("lanes", default["lanes"])),
     ]
 
 
@@ -145,6 +148,21 @@ def _scope_mistakes(path: str, text: str, lanes: Any) -> Iterator[Mistake]:
     if scope.kind == "lane" and isinstance(lanes, dict) and scope.name not in lanes:
         hint = did_you_mean(scope.name, lanes) or f"; allowed: {', '.join(lanes)}"
         yield Mistake(path, f"no lane has this name{hint}; found {shown(text)}")
+
+
+def _access_mistakes(access: Mapping[str, Any], lanes: Any) -> Iterator[Mistake]:
+    for name, grant in access.items():
+        try:
+            Grantee.parse(name)
+        except ValueError as problem:
+            yield Mistake(f"access.{name}", f"{problem}; found {shown(name)}")
+        named = grant.get("lanes") if isinstance(grant, dict) else None
+        for number, lane in enumerate(named if isinstance(named, list) else []):
+            if isinstance(lane, str) and isinstance(lanes, dict) and not fnmatch.filter(lanes, lane):
+                hint = did_you_mean(lane, lanes) or f'; allowed: {", ".join(lanes)}, or a pattern such as "*"'
+                yield Mistake(
+                    f"access.{name}.lanes.{number}", f"no lane has this name{hint}; found {shown(lane)}"
+                )
 
 
 def _mode_mistakes(mode: Any) -> Iterator[Mistake]:

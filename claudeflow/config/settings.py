@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.observe.settings import LogSettings
+from claudeflow.policy.access.settings import GrantSettings
 from claudeflow.policy.batching.settings import BatchSettings
 from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.policy.lanes.settings import LaneSettings
@@ -74,6 +75,7 @@ class Config:
     """Everything that can be set. `pools` overrides `limits` for single pools.
 
     `fallback` names the cheaper model that may answer instead of a model, where a budget says so.
+    `access` says who may do what, by `user:NAME`, `group:NAME`, `token:NAME` or `all`.
     """
 
     default_lane: str = "standard"
@@ -95,5 +97,6 @@ class Config:
     budgets: dict[str, BudgetSettings] = field(default_factory=dict)
     fallback: dict[str, str] = field(default_factory=dict)
     lanes: dict[str, LaneSettings] = field(default_factory=_default_lanes)
+    access: dict[str, GrantSettings] = field(default_factory=dict)
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

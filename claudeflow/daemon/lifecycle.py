@@ -28,6 +28,7 @@ from claudeflow.config import (
     load_config,
     load_prices,
 )
+from claudeflow.daemon.access.grants import build_grants
 from claudeflow.daemon.catalog import build_catalog
 from claudeflow.daemon.clock import SystemClock
 from claudeflow.daemon.garbage import GarbageKeeper
@@ -42,6 +43,7 @@ from claudeflow.domain.errors import ConfigError, Mistake
 from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, OwnTrouble
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.listener import ListenerSettings, listen
+from claudeflow.intake.http.peers import forget_names
 from claudeflow.intake.http.server import serve
 from claudeflow.observe.journal import Journal
 from claudeflow.store.lock import instance_lock
@@ -158,12 +160,15 @@ class _Daemon:
             _check_reloadable(self.config, config, source)
             prices = load_prices(config.prices)
             catalog = build_catalog(config, prices)
+            grants = build_grants(config.access)
         except ConfigError as problem:
             self.events.emit(ConfigRefused(source, str(problem)))
             return
         self.config = built.shared.config = config
         built.shared.prices = prices
         built.shelf.put_up(catalog)
+        forget_names()
+        built.desk.access.reconfigure(grants)
         built.engine.reconfigure()
         self.events.emit(ConfigReloaded(source))
 

@@ -13,6 +13,7 @@ from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.wiring import parts
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.inprocess import call
+from claudeflow.intake.http.peers import own_process
 from claudeflow.store.lock import instance_lock
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -40,7 +41,15 @@ def offline_call(
         clock = SystemClock()
         async with parts(config, clock, EventStream(), works=False) as built:
             app = build_app(built.desk, clock.epoch_ms)
-            return await call(app, method, path, query=query, body=body or b"", content_type=content_type)
+            return await call(
+                app,
+                method,
+                path,
+                query=query,
+                body=body or b"",
+                content_type=content_type,
+                caller=own_process(),
+            )
 
     with instance_lock(store):
         return asyncio.run(answer())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from claudeflow.config import Config, load_prices
+from claudeflow.daemon.access.grants import build_grants
 from claudeflow.daemon.batches.keeper import BatchKeeper
 from claudeflow.daemon.batches.sender import BatchSender
 from claudeflow.daemon.budgets.actions import BudgetActions, Floor
@@ -26,6 +27,7 @@ from claudeflow.daemon.calls.warming import Warming
 from claudeflow.daemon.calls.worker import Sender, Worker
 from claudeflow.daemon.catalog import CatalogShelf, build_catalog
 from claudeflow.daemon.clock import Clock
+from claudeflow.daemon.desks.access import StoreAccessDesk
 from claudeflow.daemon.desks.batches import StoreBatchDesk
 from claudeflow.daemon.desks.budgets import StoreBudgetDesk
 from claudeflow.daemon.desks.desk import SideDesks, StoreDesk
@@ -117,7 +119,7 @@ async def parts(
     Raises ConfigError, StoreError.
     """
     prices = load_prices(config.prices)
-    shelf = CatalogShelf(build_catalog(config, prices))
+    shelf, grants = CatalogShelf(build_catalog(config, prices)), build_grants(config.access)
     async with Database(Path(config.store.path), hand_over) as store:
         recovered = await store.write(partial(recover, now_ms=clock.epoch_ms()))
         memory = await store.read(store_state.recall)
@@ -129,8 +131,7 @@ async def parts(
         keeper = HoldKeeper(shared, floor)
         engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over, keeper.needed)
         engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key, keeper.needed)
-        requests = Requests(store)
-        canaries = _pack(shared, shelf, engine, requests, memory)
+        canaries = _pack(shared, shelf, engine, requests := Requests(store), memory)
         batches = BatchKeeper(shared, requests, keeper, floor)
         await _take_up_batches(batches, engine, memory)
         actions = await _take_up_actions(shared, floor, keeper)
@@ -139,7 +140,8 @@ async def parts(
             StoreHoldDesk(shared, keeper, shelf),
             StoreBudgetDesk(shared, actions),
             StoreBatchDesk(shared, batches),
-            log := EventLog(shared.instance, clock.epoch_ms, is_over=not works),
+            EventLog(shared.instance, clock.epoch_ms, is_over=not works),
+            StoreAccessDesk(grants),
         )
         tally, spent = Tally(), await store.read(ledger.spend)
         desk = StoreDesk(shared, shelf, floor, aside, tally=tally, spent=spent)
@@ -147,7 +149,7 @@ async def parts(
         diagnostics, prewarmer = Diagnostics(shared), Prewarmer(shared, engine)
         engine.upkeep.also(PREWARM_EVERY_S, prewarmer.look, prewarmer.needed)
         watcher = CacheWatcher(shared.watch, clock.epoch_ms, events.emit)
-        for listener in (tally, desk, engine, keeper, watcher, diagnostics, actions, prewarmer, log):
+        for listener in (tally, desk, engine, keeper, watcher, diagnostics, actions, prewarmer, aside.events):
             events.listen(listener.apply)
         callers = Callers(keeper, diagnostics, prewarmer, requests, batches, canaries)
         yield Parts(shared, events, shelf, desk, engine, keeper, actions, callers, recovered)

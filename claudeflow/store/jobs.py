@@ -167,6 +167,7 @@ def list_jobs(
     state: JobState | None,
     lane: str | None,
     workflow: str | None,
+    submitted_by: str | None = None,
     before_id: int | None,
     limit: int,
 ) -> list[JobRecord]:
@@ -175,6 +176,7 @@ def list_jobs(
         "state": state,
         "lane": lane,
         "workflow": workflow,
+        "submitted_by": submitted_by,
         "before_id": before_id if before_id is not None else 2**62,
         "limit": limit,
     }

@@ -210,7 +210,7 @@ SELECT id, state, lane, workflow, model, priority, submitted_ms, not_before_ms, 
        dedupe_key, metadata, submitted_by, asked_model, fallback_reason, batched, pack
 FROM jobs
 WHERE id < :before_id AND (:state IS NULL OR state = :state) AND (:lane IS NULL OR lane = :lane)
-  AND (:workflow IS NULL OR workflow = :workflow)
+  AND (:workflow IS NULL OR workflow = :workflow) AND (:submitted_by IS NULL OR submitted_by = :submitted_by)
 ORDER BY id DESC LIMIT :limit;
 
 -- name: answer

@@ -105,9 +105,9 @@ def raw(job: Any) -> bytes:
     return job if isinstance(job, bytes) else json.dumps(job).encode()
 
 
-def parsed(job: Any, catalog: Catalog | None = None) -> NewJob:
+def parsed(job: Any, catalog: Catalog | None = None, submitted_by: str = "ops") -> NewJob:
     """The job that is read from it."""
-    return parse_job(raw(job), catalog or a_catalog(), now_ms=NOW_MS, submitted_by="ops")
+    return parse_job(raw(job), catalog or a_catalog(), now_ms=NOW_MS, submitted_by=submitted_by)
 
 
 def mistakes_of(job: Any, catalog: Catalog | None = None) -> dict[str, str]:

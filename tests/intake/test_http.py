@@ -19,6 +19,7 @@ from claudeflow.domain.errors import StoreError
 from claudeflow.domain.job import JobId, NewJob
 from claudeflow.intake.desks.desk import Submitted
 from claudeflow.intake.desks.receipts import ReceiptOf
+from claudeflow.policy.access.grants import Standing
 from tests.intake.builders import a_catalog, a_job, asking, raw, saying, user
 from tests.intake.serving import Served, serving
 from tests.support.fake_desk import FakeDesk
@@ -194,7 +195,11 @@ async def test_a_full_lane_says_when_to_come_back(tmp_path: Path) -> None:
 async def test_our_own_failure_is_reported_here_and_not_told_there(tmp_path: Path) -> None:
     class BrokenDesk(FakeDesk):
         async def submit(
-            self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None
+            self,
+            jobs: Sequence[NewJob],
+            receipt_of: ReceiptOf | None = None,
+            *,
+            by: Standing | None = None,
         ) -> list[Submitted]:
             raise StoreError("disk I/O error at /var/lib/secret")
 

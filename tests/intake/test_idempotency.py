@@ -14,6 +14,7 @@ from claudeflow.domain.job import JobId, NewJob
 from claudeflow.domain.receipt import Receipt
 from claudeflow.intake.desks.desk import Submitted
 from claudeflow.intake.desks.receipts import ReceiptOf
+from claudeflow.policy.access.grants import Standing
 from tests.intake.builders import a_catalog, a_job, asking, raw
 from tests.intake.serving import Served, serving
 from tests.support.fake_desk import FakeDesk
@@ -123,11 +124,15 @@ async def test_a_key_is_in_use_while_its_request_is_carried_out(tmp_path: Path) 
 
     class SlowDesk(FakeDesk):
         async def submit(
-            self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None
+            self,
+            jobs: Sequence[NewJob],
+            receipt_of: ReceiptOf | None = None,
+            *,
+            by: Standing | None = None,
         ) -> list[Submitted]:
             begun.set()
             await go_on.wait()
-            return await super().submit(jobs, receipt_of)
+            return await super().submit(jobs, receipt_of, by=by)
 
     async with serving(SlowDesk(a_catalog()), tmp_path) as served:
         first = asyncio.create_task(post(served, a_job(), "k1"))
@@ -165,7 +170,11 @@ async def test_jobs_that_are_stored_in_parts_take_no_key(served: Served) -> None
 async def test_the_receipt_is_kept_with_the_jobs_and_never_alone(tmp_path: Path) -> None:
     class BrokenDesk(FakeDesk):
         async def submit(
-            self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None
+            self,
+            jobs: Sequence[NewJob],
+            receipt_of: ReceiptOf | None = None,
+            *,
+            by: Standing | None = None,
         ) -> list[Submitted]:
             assert receipt_of is not None
             found: Receipt = receipt_of([Submitted(JobId(7), created=True)])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.inprocess import call
+from claudeflow.intake.http.peers import own_process
 from tests.intake.builders import NOW_MS, a_catalog, a_job
 from tests.support.fake_desk import FakeDesk
 from tests.support.truth import Truth
@@ -130,7 +131,7 @@ class Doors:
 
     def knock(self, method: str, path: str, media: str, body: bytes) -> None:
         """Send a body. Raises AssertionError unless the answer is a documented one, and not our fault."""
-        answer = call(self.truth, method, path, query={}, body=body, content_type=media)
+        answer = call(self.truth, method, path, query={}, body=body, content_type=media, caller=own_process())
         status, _, _ = self.loop.run_until_complete(answer)
         self.truth.raise_if_any()
         assert (self.troubles, status != 500) == ([], True)
@@ -168,6 +169,7 @@ def test_very_many_strange_bodies(doors: Doors, sent: tuple[tuple[str, str, str]
 def test_the_bodies_that_are_changed_are_right(
     doors: Doors, method: str, path: str, media: str, right: Any
 ) -> None:
-    answer = call(doors.truth, method, path, query={}, body=json.dumps(right).encode(), content_type=media)
+    sent = json.dumps(right).encode()
+    answer = call(doors.truth, method, path, query={}, body=sent, content_type=media, caller=own_process())
     status, _, body = doors.loop.run_until_complete(answer)
     assert status in (200, 201, 404, 409, 503), body

@@ -14,6 +14,7 @@ from claudeflow.domain.errors import InvalidJob
 from claudeflow.domain.job import PromptRef
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.inprocess import call
+from claudeflow.intake.http.peers import own_process
 from tests.intake.builders import (
     GONE,
     NOW_MS,
@@ -53,6 +54,7 @@ async def test_a_wrong_job_is_told_its_field_and_remedy_and_reaches_no_desk(
         query={},
         body=raw(job),
         content_type="application/json",
+        caller=own_process(),
     )
     problem = orjson.loads(body)
     assert (status, problem["code"], desk.jobs) == (422, "invalid_job", {})

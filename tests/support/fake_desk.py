@@ -13,6 +13,8 @@ from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desks.desk import JobFilter, Submitted
 from claudeflow.intake.desks.receipts import ReceiptOf
 from claudeflow.observe.event_log import EventLog
+from claudeflow.policy.access.grants import Standing
+from tests.support.fake_access import FakeAccessDesk
 from tests.support.fake_batches import FakeBatchDesk
 from tests.support.fake_books import FakeBooksDesk
 from tests.support.fake_budgets import FakeBudgetDesk
@@ -49,13 +51,18 @@ class FakeDesk:
         self.books = FakeBooksDesk()
         self.cache = FakeCacheDesk()
         self.receipts = FakeReceiptDesk()
+        self.access = FakeAccessDesk()
         self.events = EventLog("fake", lambda: now_ms)
 
     @property
     def catalog(self) -> Catalog:
         return self._catalog
 
-    async def submit(self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None) -> list[Submitted]:
+    async def submit(
+        self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None, *, by: Standing | None = None
+    ) -> list[Submitted]:
+        if by is not None:
+            self.access.check(jobs, by)
         queued = sum(record.state is JobState.QUEUED for record in self._records.values())
         if queued + len(jobs) > self._max_queued:
             raise QueueFull(f"lane {jobs[0].lane} holds {queued} jobs, its most", retry_after_s=30)
@@ -174,5 +181,6 @@ class FakeDesk:
             (which.state is None or record.state is which.state)
             and (which.lane is None or record.lane == which.lane)
             and (which.workflow is None or record.workflow == which.workflow)
+            and (which.submitted_by is None or record.submitted_by == which.submitted_by)
             and (which.before_id is None or record.id < which.before_id)
         )

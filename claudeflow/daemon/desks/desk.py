@@ -13,6 +13,7 @@ from typing import Protocol
 from claudeflow.daemon.batches.routing import routed
 from claudeflow.daemon.budgets.fallbacks import as_answered
 from claudeflow.daemon.catalog import CatalogShelf
+from claudeflow.daemon.desks.access import StoreAccessDesk
 from claudeflow.daemon.desks.batches import StoreBatchDesk
 from claudeflow.daemon.desks.books import StoreBooksDesk
 from claudeflow.daemon.desks.budgets import StoreBudgetDesk
@@ -42,6 +43,7 @@ from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf
 from claudeflow.observe.event_log import EventLog
 from claudeflow.observe.tally import Tally
+from claudeflow.policy.access.grants import Standing
 from claudeflow.store import batch_ends, reports
 from claudeflow.store import jobs as store_jobs
 
@@ -83,6 +85,7 @@ class SideDesks:
     budgets: StoreBudgetDesk
     batches: StoreBatchDesk
     events: EventLog
+    access: StoreAccessDesk
 
 
 class StoreDesk:
@@ -116,6 +119,11 @@ class StoreDesk:
     def catalog(self) -> Catalog:
         """What can be asked for now."""
         return self._shelf.catalog
+
+    @property
+    def access(self) -> StoreAccessDesk:
+        """Where one asks who may do what."""
+        return self._aside.access
 
     @property
     def queue(self) -> QueueDesk:
@@ -166,8 +174,12 @@ class StoreDesk:
         """Wake those who wait for a job, and everybody when nothing more will happen."""
         self._waiters.apply(event)
 
-    async def submit(self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None) -> list[Submitted]:
-        """Store all jobs in one transaction, or none, and with them their receipt. Raises QueueFull."""
+    async def submit(
+        self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None, *, by: Standing | None = None
+    ) -> list[Submitted]:
+        """Store all jobs in one transaction, or none, with their receipt. Raises QueueFull, Forbidden."""
+        if by is not None:
+            self._aside.access.check(jobs, by)
         lanes = self._shared.config.lanes
         jobs = routed(self._shared, as_answered(self._shared, jobs))
         work = partial(
@@ -215,6 +227,7 @@ class StoreDesk:
                 state=which.state,
                 lane=which.lane,
                 workflow=which.workflow,
+                submitted_by=which.submitted_by,
                 before_id=which.before_id,
                 limit=which.limit,
             )

@@ -9,6 +9,7 @@ from typing import Protocol
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, Status
 from claudeflow.intake.catalog import Catalog
+from claudeflow.intake.desks.access import AccessDesk
 from claudeflow.intake.desks.batches import BatchDesk
 from claudeflow.intake.desks.books import BooksDesk
 from claudeflow.intake.desks.budgets import BudgetDesk
@@ -19,6 +20,7 @@ from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf, Submitted
 from claudeflow.intake.desks.reconcile import ReconcileDesk
+from claudeflow.policy.access.grants import Standing
 
 __all__ = ["READY_PHASE", "Desk", "JobFilter", "Submitted"]
 
@@ -33,6 +35,7 @@ class JobFilter:
     state: JobState | None = None
     lane: str | None = None
     workflow: str | None = None
+    submitted_by: str | None = None
     before_id: int | None = None
     limit: int = 50
 
@@ -43,6 +46,11 @@ class Desk(Protocol):
     @property
     def catalog(self) -> Catalog:
         """What can be asked for now: lanes, prompts, models."""
+        ...
+
+    @property
+    def access(self) -> AccessDesk:
+        """Where one asks who may do what."""
         ...
 
     @property
@@ -95,8 +103,13 @@ class Desk(Protocol):
         """Where it is known what keyed requests were answered."""
         ...
 
-    async def submit(self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None) -> list[Submitted]:
-        """Store all jobs in one transaction, or none, and with them their receipt. Raises QueueFull."""
+    async def submit(
+        self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None, *, by: Standing | None = None
+    ) -> list[Submitted]:
+        """Store all jobs in one transaction, or none, with their receipt. Raises QueueFull, Forbidden.
+
+        `by` is whoever sends them, with what it may do; None is claudeflow itself, which nothing holds back.
+        """
         ...
 
     async def job(self, job_id: JobId) -> JobRecord:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from claudeflow.domain.errors import IntakeError
 from claudeflow.intake.desks.desk import Desk
+from claudeflow.intake.http.access_handlers import AccessHandlers
 from claudeflow.intake.http.batch_handlers import BatchHandlers
 from claudeflow.intake.http.bodies import close_if_unread
 from claudeflow.intake.http.books_handlers import BooksHandlers
@@ -21,9 +22,11 @@ from claudeflow.intake.http.budget_handlers import BudgetHandlers
 from claudeflow.intake.http.cache_handlers import CacheHandlers
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.event_handlers import EventHandlers
+from claudeflow.intake.http.guard import Guard
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
+from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.openapi import document as openapi
 from claudeflow.intake.http.pack_handlers import PackHandlers
 from claudeflow.intake.http.queue_handlers import QueueHandlers
@@ -57,11 +60,12 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
 
     budgets, batches = BudgetHandlers(desk.budgets), BatchHandlers(desk.batches)
     packs, events = PackHandlers(desk.packs), EventHandlers(desk, clock_ms)
+    guard = Guard(desk)
 
     def route(path: str, **by_method: Handler) -> Route:
         if path in KEYED_PATHS:
             by_method["POST"] = keys.once(by_method["POST"])
-        return Route(path, _answering(by_method, on_trouble), methods=list(by_method))
+        return Route(path, _answering(path, by_method, guard, on_trouble), methods=list(by_method))
 
     app = Starlette(
         routes=[
@@ -90,6 +94,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/budgets/{name}/release", POST=budgets.release),
             route("/v1/events", GET=events.follow),
             route("/v1/status", GET=handlers.status),
+            route("/v1/whoami", GET=AccessHandlers(desk.access).whoami),
             route("/-/healthy", GET=handlers.healthy),
             route("/-/ready", GET=handlers.ready),
             route(openapi.PATH, GET=handlers.openapi),
@@ -100,14 +105,18 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
     return app
 
 
-def _answering(by_method: Mapping[str, Handler], on_trouble: OnTrouble) -> Handler:
-    """The handler of the request's method, with every exception turned into an answer."""
+def _answering(path: str, by_method: Mapping[str, Handler], guard: Guard, on_trouble: OnTrouble) -> Handler:
+    """The handler of the request's method, for whom may ask, with every exception turned into an answer."""
+
+    for served in by_method:
+        need_of(served, path)
 
     async def answer(request: Request) -> Response:
-        handler = by_method["GET" if request.method == "HEAD" else request.method]
+        method = "GET" if request.method == "HEAD" else request.method
         try:
+            await guard.check(request, method, path)
             _check_acceptable(request)
-            response = await handler(request)
+            response = await by_method[method](request)
         except IntakeError as error:
             response = problem_response(error)
         except ClientDisconnect:

@@ -11,7 +11,7 @@ from claudeflow.intake.batch_views import batch_to_json, batches_to_json
 from claudeflow.intake.desks.batches import BatchDesk
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
-from claudeflow.intake.http.hold_handlers import who
+from claudeflow.intake.http.guard import who
 from claudeflow.intake.http.queries import LARGEST_ID, Query, batch_id
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object

@@ -13,7 +13,7 @@ from claudeflow.intake.desks.budgets import BudgetDesk, InvalidBudget, NewLimit
 from claudeflow.intake.desks.holds import InvalidHold
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
-from claudeflow.intake.http.hold_handlers import who
+from claudeflow.intake.http.guard import who
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object

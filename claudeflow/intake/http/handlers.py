@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +12,7 @@ from claudeflow import __version__
 from claudeflow.domain.job import JobState
 from claudeflow.intake.desks.desk import READY_PHASE, Desk
 from claudeflow.intake.http.errors import NotReady
+from claudeflow.intake.http.guard import limited_to
 from claudeflow.intake.http.openapi.document import document
 from claudeflow.intake.http.queries import Query, job_filter, job_id
 from claudeflow.intake.http.responses import json_response
@@ -25,6 +28,7 @@ class Handlers:
     async def list_jobs(self, request: Request) -> Response:
         """GET /v1/jobs: jobs, newest first; `next` is the `before` of the next page."""
         which = job_filter(request)
+        which = replace(which, submitted_by=limited_to(request, which.submitted_by))
         records = await self._desk.list_jobs(which)
         following = records[-1].id if len(records) == which.limit else None
         return json_response({"jobs": [record_to_json(record) for record in records], "next": following})

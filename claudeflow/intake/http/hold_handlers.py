@@ -12,6 +12,7 @@ from claudeflow.domain.errors import InvalidJob
 from claudeflow.intake.desks.holds import HoldDesk, InvalidHold, NewHold
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.guard import who
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
@@ -87,11 +88,6 @@ class HoldHandlers:
                 raise InvalidHold(f"{show(name)} is no field of a hold; known are {listed(_FIELDS)}.{hint}")
         scope, reason = read_scope(_text(fields, "scope")), read_reason(_text(fields, "reason"))
         return NewHold(scope, reason, person, until_ms)
-
-
-def who(request: Request) -> str:
-    """The login name of whoever asks, as the kernel knows it."""
-    return request.client.host if request.client else "unknown"
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

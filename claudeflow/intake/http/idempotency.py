@@ -24,6 +24,7 @@ from claudeflow.intake.http.errors import (
     IdempotencyKeyReused,
     InvalidIdempotencyKey,
 )
+from claudeflow.intake.http.guard import who
 from claudeflow.intake.mistakes import show
 
 HEADER = "idempotency-key"
@@ -196,4 +197,4 @@ def _key_of(request: Request) -> Key | None:
             f"idempotency-key must be one text of 1 to {LONGEST_KEY} printable ASCII characters "
             "without quotes and backslashes within, such as a UUID"
         )
-    return Key(request.client.host if request.client else "unknown", text)
+    return Key(who(request), text)

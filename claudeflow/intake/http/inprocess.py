@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.types import ASGIApp
 
-from claudeflow.intake.http.peers import login_name
+from claudeflow.domain.caller import Caller
+from claudeflow.intake.http.peers import PEER
 
 
 async def call(
-    app: ASGIApp, method: str, path: str, *, query: Mapping[str, str], body: bytes, content_type: str | None
+    app: ASGIApp,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str],
+    body: bytes,
+    content_type: str | None,
+    caller: Caller | None,
 ) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers (names in lower case) and body that the application answers.
-
-    The caller is this process's own user.
-    """
+    """Status, headers (names in lower case) and body that the application answers."""
     requests: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
     answers: list[Any] = []
 
@@ -31,7 +35,8 @@ async def call(
     headers = [(b"content-length", str(len(body)).encode())]
     if content_type:
         headers.append((b"content-type", content_type.encode("latin-1")))
-    await app(_scope(method, path, query, headers), receive, send)
+    scope = _scope(method, path, query, headers)
+    await app({**scope, "state": {PEER: caller}}, receive, send)
     start, *rest = answers
     names = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
     return start["status"], names, b"".join(message.get("body", b"") for message in rest)
@@ -51,6 +56,6 @@ def _scope(
         "query_string": urlencode(query).encode("ascii"),
         "root_path": "",
         "headers": headers,
-        "client": (login_name(os.getuid()), os.getpid()),
+        "client": None,
         "server": None,
     }

@@ -69,11 +69,12 @@ class Query:
 
 def job_filter(request: Request) -> JobFilter:
     """Which jobs are to be listed."""
-    query = Query(request, frozenset({"state", "lane", "workflow", "before", "limit"}))
+    query = Query(request, frozenset({"state", "lane", "workflow", "submitted_by", "before", "limit"}))
     return JobFilter(
         state=_state(query.text("state")),
         lane=query.text("lane"),
         workflow=query.text("workflow"),
+        submitted_by=query.text("submitted_by"),
         before_id=query.integer("before", 1, LARGEST_ID),
         limit=query.integer("limit", 1, _MOST_LISTED) or JobFilter().limit,
     )

@@ -5,15 +5,19 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from claudeflow.domain.job import JobId
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.envelope import read_place
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.guard import standing_of
 from claudeflow.intake.http.queries import Query, job_id
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, show
 from claudeflow.intake.views import explanation_to_json, limits_to_json, record_to_json
+from claudeflow.policy.access.admission import admission
+from claudeflow.policy.access.roles import Role
 
 MOST_BODY_BYTES = 64 * 1024
 
@@ -35,7 +39,9 @@ class QueueHandlers:
         mistakes.raise_if_any()
         lane, priority = read_place(fields, self._desk.catalog, mistakes)
         mistakes.raise_if_any()
-        return json_response(record_to_json(await self._desk.queue.move(job_id(request), lane, priority)))
+        which = job_id(request)
+        await self._check_target(request, which, lane)
+        return json_response(record_to_json(await self._desk.queue.move(which, lane, priority)))
 
     async def explain(self, request: Request) -> Response:
         """GET /v1/jobs/{id}/explain: why the job is where it is, and when it goes."""
@@ -46,3 +52,10 @@ class QueueHandlers:
         """GET /v1/limits: every pool's limits, and who waits for what."""
         Query(request)
         return json_response(limits_to_json(await self._desk.queue.limits()))
+
+    async def _check_target(self, request: Request, which: JobId, lane: str | None) -> None:
+        """Whether the caller may move the job to where it is to be. Raises JobNotFound, Forbidden."""
+        record = await self._desk.job(which)
+        refusal = admission(standing_of(request), lane or record.lane, record.workflow, Role.OPERATE)
+        if refusal is not None:
+            raise refusal

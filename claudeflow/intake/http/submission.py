@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from claudeflow.domain.errors import InvalidJob, Mistake
 from claudeflow.domain.job import JobId, NewJob
-from claudeflow.intake.desks.desk import Desk, Submitted
+from claudeflow.intake.desks.desk import Submitted
 from claudeflow.intake.http.bodies import Line
 
 CHUNK_JOBS = 100
 _MOST_ERRORS = 1_000
 
 Parse = Callable[[bytes], NewJob]
+Submit = Callable[[Sequence[NewJob]], Awaitable[list[Submitted]]]
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ async def read_all(lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> li
     return jobs
 
 
-async def submit_good_ones(desk: Desk, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:
+async def submit_good_ones(submit: Submit, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:
     """Store the jobs that are right as they come in, 100 at once; wrong lines are only counted."""
     jobs: list[NewJob] = []
     number = 0
@@ -75,9 +76,9 @@ async def submit_good_ones(desk: Desk, lines: AsyncIterator[Line], parse: Parse,
         if job:
             jobs.append(job)
         if len(jobs) == CHUNK_JOBS:
-            tally.add(await desk.submit(jobs), number)
+            tally.add(await submit(jobs), number)
             jobs = []
-    tally.add(await desk.submit(jobs) if jobs else [], number)
+    tally.add(await submit(jobs) if jobs else [], number)
 
 
 def _parse_line(line: Line, parse: Parse, tally: Tally) -> NewJob | None:

@@ -13,6 +13,7 @@ from claudeflow.domain.job import NewJob
 from claudeflow.intake.desks.desk import Desk, Submitted
 from claudeflow.intake.http.bodies import read_body, read_lines
 from claudeflow.intake.http.errors import InvalidIdempotencyKey, UnsupportedMediaType
+from claudeflow.intake.http.guard import standing_of, who
 from claudeflow.intake.http.idempotency import KeyBook, Once, media_type
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response, problem_response
@@ -60,7 +61,9 @@ class SubmitHandlers:
         if earlier is not None:
             return earlier
         job = self._parser(request)(raw)
-        return _one_answer(await self._desk.submit([job], once.receipt_of(_one_answer)))
+        return _one_answer(
+            await self._desk.submit([job], once.receipt_of(_one_answer), by=standing_of(request))
+        )
 
     async def _submit_all(self, request: Request, once: Once) -> Response:
         tally = Tally()
@@ -77,24 +80,24 @@ class SubmitHandlers:
         if not jobs:
             return _no_jobs()
         answer = partial(_answer_to_all, last_line=tally.last_line)
-        return answer(await self._desk.submit(jobs, once.receipt_of(answer)))
+        return answer(await self._desk.submit(jobs, once.receipt_of(answer), by=standing_of(request)))
 
     async def _submit_good_ones(self, request: Request) -> Response:
         tally = Tally()
         lines = read_lines(request, self._desk.catalog.max_body_bytes)
         try:
-            await submit_good_ones(self._desk, lines, self._parser(request), tally)
+            submit = partial(self._desk.submit, by=standing_of(request))
+            await submit_good_ones(submit, lines, self._parser(request), tally)
         except IntakeError as error:
             return problem_response(error, tally.to_json())
         return _answer_to(tally) if tally.ids or tally.errors else _no_jobs()
 
     def _parser(self, request: Request) -> Callable[[bytes], NewJob]:
-        client = request.client
         return partial(
             parse_job,
             catalog=self._desk.catalog,
             now_ms=self._clock_ms(),
-            submitted_by=client.host if client else None,
+            submitted_by=who(request),
         )
 
 

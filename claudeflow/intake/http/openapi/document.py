@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from claudeflow.intake.http.openapi.access import access_operations
 from claudeflow.intake.http.openapi.events import EVENTS
 from claudeflow.intake.http.openapi.jobs import job_operations
 from claudeflow.intake.http.openapi.money import money_operations
@@ -46,6 +47,7 @@ def document(version: str) -> Mapping[str, Any]:
         "money": money_operations(known),
         "batches": batch_operations(known),
         "packs": pack_operations(known),
+        "access": access_operations(known),
         "state": (*state_operations(known), EVENTS, _OF_ITSELF),
     }
     return {

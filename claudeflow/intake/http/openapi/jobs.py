@@ -115,6 +115,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
                 Parameter("state", one_of(JobState)),
                 Parameter("lane", TEXT),
                 Parameter("workflow", TEXT),
+                Parameter("submitted_by", TEXT, "A login name, or `token:` and the name of a token"),
                 Parameter("before", ID, "The `next` of the page before."),
                 Parameter("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
             ),

@@ -19,7 +19,10 @@ from claudeflow.intake.http.errors import (
     UnsupportedMediaType,
 )
 from claudeflow.intake.http.idempotency import HEADER, KEYED_PATHS, LONGEST_KEY, SUBMIT_PATH
+from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.openapi.shapes import TEXT, Schema, reference
+from claudeflow.policy.access.errors import Forbidden, Unauthenticated
+from claudeflow.policy.access.roles import Need
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -116,10 +119,22 @@ class Operation:
     def _is_keyed(self) -> bool:
         return self.method == "POST" and self.path in {SUBMIT_PATH, *KEYED_PATHS}
 
+    @property
+    def _turned_away(self) -> tuple[type[IntakeError], ...]:
+        """As what callers are turned away who may not ask for this."""
+        match need_of(self.method, self.path):
+            case Need.NOTHING:
+                return ()
+            case Need.NAME:
+                return (Unauthenticated,)
+            case _:
+                return (Unauthenticated, Forbidden)
+
     def _responses(self) -> dict[str, Any]:
         found = {status: answer.to_json() for status, answer in self.answers.items()}
         with_a_body = WITH_A_BODY if self.body is not None else ()
-        raised = (*ALWAYS, *with_a_body, *(WITH_A_KEY if self._is_keyed else ()), *self.problems)
+        with_a_key = WITH_A_KEY if self._is_keyed else ()
+        raised = (*ALWAYS, *self._turned_away, *with_a_body, *with_a_key, *self.problems)
         for status in sorted({kind.http_status for kind in raised}):
             kinds = {kind for kind in raised if kind.http_status == status}
             found.setdefault(status, _refusal(status, kinds))

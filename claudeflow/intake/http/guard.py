@@ -1,0 +1,93 @@
+"""Who asks, and whether it may: looked at once for every request, before its handler."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from claudeflow.domain.caller import Caller
+from claudeflow.domain.errors import JobNotFound
+from claudeflow.intake.desks.desk import Desk
+from claudeflow.intake.http.needs import need_of
+from claudeflow.intake.http.peers import PEER, overflow_uid
+from claudeflow.intake.http.queries import job_id
+from claudeflow.policy.access.admission import permission
+from claudeflow.policy.access.errors import Forbidden, Unauthenticated
+from claudeflow.policy.access.grants import Standing
+from claudeflow.policy.access.roles import Need, Role, only_own
+
+_STANDING = "claudeflow.standing"
+_OWN = "claudeflow.own"
+
+
+class Guard:
+    """Lets requests through to the routes that their callers may use."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def check(self, request: Request, method: str, path: str) -> None:
+        """Find out who asks, and let it pass. Raises Unauthenticated, Forbidden, JobNotFound.
+
+        `path` is the route's, with its parameters in braces.
+        """
+        need = need_of(method, path)
+        if need is Need.NOTHING:
+            return
+        standing = self._desk.access.standing(_caller(request))
+        refusal = permission(standing, need, f"{method} {path}")
+        if refusal is not None:
+            raise refusal
+        request.scope[_STANDING] = standing
+        if only_own(need, standing.roles):
+            request.scope[_OWN] = standing.caller.name
+            if "job_id" in request.path_params:
+                await self._check_own(request, standing)
+
+    async def _check_own(self, request: Request, standing: Standing) -> None:
+        """Jobs of others are not there, unless one may read them. Raises JobNotFound, Forbidden."""
+        number, caller = job_id(request), standing.caller
+        missing = JobNotFound(
+            f"no job of {caller} has the id {number}; those of others are seen with the role read, "
+            "and cancelled with the role operate"
+        )
+        try:
+            record = await self._desk.job(number)
+        except JobNotFound:
+            raise missing from None
+        if record.submitted_by != caller.name and Role.READ in standing.roles:
+            raise Forbidden(f"job {number} is not of {caller}; jobs of others need the role operate")
+        if record.submitted_by != caller.name:
+            raise missing
+
+
+def standing_of(request: Request) -> Standing:
+    """The caller of a request that a guard let through, and what it may do."""
+    standing: Standing = request.scope[_STANDING]
+    return standing
+
+
+def who(request: Request) -> str:
+    """The name of whoever asks: a login name as the kernel knows it, or `token:NAME`."""
+    return standing_of(request).caller.name
+
+
+def limited_to(request: Request, submitter: str | None) -> str | None:
+    """Whose jobs may be listed; None: everybody's. `submitter` is whose are wanted. Raises Forbidden."""
+    own: str | None = request.scope.get(_OWN)
+    if own is not None and submitter not in (None, own):
+        raise Forbidden(
+            f"{standing_of(request).caller} may list its own jobs only; others need the role read"
+        )
+    return own or submitter
+
+
+def _caller(request: Request) -> Caller:
+    peer: Caller | None = request.scope.get("state", {}).get(PEER)
+    if peer is None:
+        raise Unauthenticated("nobody knows who calls: this connection is not the Unix socket")
+    if peer.uid == overflow_uid():
+        raise Unauthenticated(
+            f"the kernel shows the user behind this connection as uid {peer.uid}: it has no id on this side, "
+            "as in a container or user namespace of its own, or is nobody; connect as a user that has one"
+        )
+    return peer
