@@ -42,6 +42,12 @@ def judge(message: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Outco
             return Transient(JobError("malformed_response", "the answer has no stop reason"))
 
 
+def take(message: Mapping[str, Any]) -> Outcome:
+    """The outcome where the caller judges for itself: whatever message the API gave is the answer."""
+    stop_reason = message.get("stop_reason")
+    return Succeeded(stop_reason) if isinstance(stop_reason, str) else judge(message, None)
+
+
 def is_free(message: Mapping[str, Any]) -> bool:
     """Whether the API charges nothing for the tokens of this message.
 

@@ -15,8 +15,9 @@ from anthropic._types import RequestOptions
 from claudeflow.claude.batch_documents import MalformedBatch, is_plain_id, read_batch, read_page
 from claudeflow.claude.batch_results import item_reply, read_items
 from claudeflow.claude.batch_trouble import NO_BATCH_ID, trouble_of
-from claudeflow.claude.client import NO_KEY, KeyInUse, sdk_that_tries_once
+from claudeflow.claude.client import KeyInUse, sdk_that_tries_once
 from claudeflow.claude.failures import FAILURES
+from claudeflow.claude.options import NO_KEY
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.domain.attempt import Reply
 from claudeflow.domain.batch import BatchTrouble, ItemResult, RemoteBatch, ResultsBroken

@@ -17,19 +17,18 @@ import orjson
 from anthropic._types import RequestOptions
 
 from claudeflow.claude.failures import FAILURES, StalledStream, TruncatedStream, plain_headers
+from claudeflow.claude.options import call_options
 from claudeflow.claude.reply import Progress, answered_reply, failed_reply
 from claudeflow.claude.request import goes_streamed, wire_body
 from claudeflow.claude.settings import ClaudeSettings
-from claudeflow.claude.sse import SseReader
+from claudeflow.claude.sse import SseReader, WholeEvents
 from claudeflow.claude.transport import AiohttpTransport
-from claudeflow.domain.attempt import Rejected, Reply
+from claudeflow.domain.attempt import Onlooker, Rejected, Reply
 from claudeflow.domain.job import JobError
 from claudeflow.domain.prompt import Request
 
 MESSAGES = "/v1/messages"
 
-NO_KEY: RequestOptions = {"idempotency_key": "unused"}
-"""The SDK draws a random key for each call and then sends none: the Messages API knows no such header."""
 DRAIN_S = 1.0  # after message_stop only the end of the body is missing
 
 OnStart = Callable[[], None]
@@ -51,29 +50,37 @@ class ClaudeClient:
         self._url = settings.base_url.rstrip("/") + MESSAGES
         self._sdk = sdk_that_tries_once(settings, self._key_in_use(), http_client)
 
-    async def send(self, request: Request, *, on_start: OnStart | None = None) -> Reply:
+    async def send(
+        self, request: Request, *, on_start: OnStart | None = None, onlooker: Onlooker | None = None
+    ) -> Reply:
         """Make one attempt. API failures are outcomes of the Reply; only cancellation is raised.
 
         `on_start` is called once, when the response begins: a cache prefix that the request wrote
-        can be read from then on.
+        can be read from then on. With an `onlooker` the answer comes as a stream, which it sees.
         """
         settings = self._settings
-        streamed = goes_streamed(request, settings.stream_above_max_tokens)
+        streamed = onlooker is not None or goes_streamed(request, settings.stream_above_max_tokens)
         try:
             body = wire_body(request, streamed)
         except TypeError as error:
             return Reply(Rejected(JobError("invalid_request", f"the body is no JSON: {error}")), sent=False)
         self._sdk.api_key = self._key_in_use()
-        progress = Progress(started_s=asyncio.get_running_loop().time())
+        progress = Progress(started_s=asyncio.get_running_loop().time(), onlooker=onlooker)
         attempt = self._stream if streamed else self._plain
+        options = call_options(request.dialect)
         deadline_s = settings.stream_timeout_s if streamed else settings.attempt_timeout_s
         try:
             async with asyncio.timeout(deadline_s):
-                message, raw = await attempt(body, progress, on_start)
+                message, raw = await attempt(body, options, progress, on_start)
         except FAILURES as error:
             return failed_reply(error, progress, request, settings)
         return answered_reply(
-            message, raw, progress, schema=request.schema, caches_for_1h=request.caches_for_1h
+            message,
+            raw,
+            progress,
+            schema=request.schema,
+            caches_for_1h=request.caches_for_1h,
+            as_it_is=request.dialect is not None,
         )
 
     async def aclose(self) -> None:
@@ -81,22 +88,22 @@ class ClaudeClient:
         await self._sdk.close()
 
     async def _plain(
-        self, body: bytes, progress: Progress, on_start: OnStart | None
+        self, body: bytes, options: RequestOptions, progress: Progress, on_start: OnStart | None
     ) -> tuple[dict[str, Any], bytes]:
-        response = await self._sdk.post(self._url, content=body, cast_to=httpx2.Response, options=NO_KEY)
+        response = await self._sdk.post(self._url, content=body, cast_to=httpx2.Response, options=options)
         _note(response, progress)
         _begin(progress, on_start)
         return _parsed(response)
 
     async def _stream(
-        self, body: bytes, progress: Progress, on_start: OnStart | None
+        self, body: bytes, options: RequestOptions, progress: Progress, on_start: OnStart | None
     ) -> tuple[dict[str, Any], bytes]:
         # With this cast_to the SDK hands over the open response, whatever its types say.
         opened = await self._sdk.post(
             self._url,
             content=body,
             cast_to=httpx2.Response,
-            options=NO_KEY,
+            options=options,
             stream=True,
             stream_cls=anthropic.AsyncStream[Any],
         )
@@ -120,9 +127,12 @@ class ClaudeClient:
         assembly = progress.assembly
         try:
             async with asyncio.timeout(self._settings.content_timeout_s) as watchdog:
-                reader = SseReader()
+                reader, seen = SseReader(), WholeEvents()
                 async for chunk in response.aiter_bytes():
-                    if _take(reader.feed(chunk), response, progress, on_start):
+                    advanced = _take(reader.feed(chunk), response, progress, on_start)
+                    if progress.onlooker is not None:
+                        progress.onlooker.passes(seen.feed(chunk))
+                    if advanced:
                         watchdog.reschedule(asyncio.get_running_loop().time() + self._patience_s(progress))
         except (httpx2.HTTPError, TimeoutError) as error:
             if watchdog.expired() and not assembly.is_complete:
@@ -157,6 +167,8 @@ def _take(
 def _note(response: httpx2.Response, progress: Progress) -> None:
     progress.headers = plain_headers(response.headers)
     progress.http_status = response.status_code
+    if progress.onlooker is not None:
+        progress.onlooker.begins(progress.headers)
 
 
 def _begin(progress: Progress, on_start: OnStart | None) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import anthropic
 import orjson
 
-from claudeflow.claude.answer import is_free, judge
+from claudeflow.claude.answer import is_free, judge, take
 from claudeflow.claude.assembly import MessageAssembly
 from claudeflow.claude.diagnostics import read_cache_miss
 from claudeflow.claude.failures import classify, has_api_body, never_left, plain_headers
 from claudeflow.claude.headers import read_reading
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.claude.usage import is_complete, read_usage
-from claudeflow.domain.attempt import Reply
+from claudeflow.domain.attempt import Onlooker, Reply
 from claudeflow.domain.prompt import Request
 
 
@@ -29,6 +29,7 @@ class Progress:
     http_status: int | None = None
     first_byte_s: float | None = None
     assembly: MessageAssembly = field(default_factory=MessageAssembly)
+    onlooker: Onlooker | None = None
 
 
 def answered_reply(
@@ -38,12 +39,13 @@ def answered_reply(
     *,
     schema: Mapping[str, Any] | None,
     caches_for_1h: bool,
+    as_it_is: bool = False,
 ) -> Reply:
-    """The reply of a call that ended with a message, `raw` being its JSON."""
+    """The reply of a call that ended with a message, `raw` being its JSON; `as_it_is`: it is not judged."""
     usage = message.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     return Reply(
-        outcome=judge(message, schema),
+        outcome=take(message) if as_it_is else judge(message, schema),
         usage=read_usage(usage, caches_for_1h=caches_for_1h),
         raw_usage=orjson.dumps(usage),
         reading=read_reading(progress.headers),
@@ -56,6 +58,7 @@ def answered_reply(
         free=is_free(message),
         first_byte_s=progress.first_byte_s,
         cache_miss=read_cache_miss(message),
+        headers=progress.headers,
     )
 
 
@@ -79,6 +82,7 @@ def failed_reply(
         sent=sent,
         usage_known=not sent or _cost_nothing(error, progress),
         first_byte_s=progress.first_byte_s,
+        headers=progress.headers,
     )
 
 

@@ -30,3 +30,18 @@ class SseReader:
 def _event(block: bytes) -> Any:
     data = b"\n".join(line[5:] for line in block.split(b"\n") if line.startswith(b"data:"))
     return orjson.loads(data) if data else None
+
+
+class WholeEvents:
+    """Passes a byte stream on unchanged, but never ends within an event."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What `chunk` completes; empty when it completes nothing."""
+        whole = self._rest + chunk if self._rest else chunk
+        ends = [whole.rfind(blank) + len(blank) for blank in (b"\n\n", b"\r\n\r\n") if blank in whole]
+        end = max(ends, default=0)
+        self._rest = whole[end:]
+        return whole[:end]

@@ -10,6 +10,7 @@ from claudeflow.config import Config
 from claudeflow.daemon.batches.completion import Completion
 from claudeflow.daemon.budgets.keeper import BudgetKeeper
 from claudeflow.daemon.clock import Clock
+from claudeflow.daemon.dropin.attendance import Attendance
 from claudeflow.domain.events import Emit, Event, JobFinished
 from claudeflow.domain.job import Candidate, JobError, JobState
 from claudeflow.policy.batching.hits import HitBook
@@ -72,6 +73,7 @@ class Shared:
     fallbacks: FallbackBook = field(default_factory=FallbackBook)
     batches: BatchLessons = field(init=False)
     packs: Packs | None = None
+    attendance: Attendance = field(default_factory=Attendance)
     budgets: BudgetKeeper = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from claudeflow.domain.hold import HoldCause
 from claudeflow.domain.job import JobError
@@ -100,6 +102,7 @@ class Reply:
     the request surely never left this host. `usage_known` is False when the API may have billed
     something it did not report, `free` is True when it charges nothing for the tokens that it reports.
     `cache_miss` is there when the request asked for it and differs from the call that it named.
+    `headers` are those of the answer, names in lower case; they are not kept.
     """
 
     outcome: Outcome
@@ -116,3 +119,16 @@ class Reply:
     free: bool = False
     first_byte_s: float | None = None
     cache_miss: CacheMiss | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Onlooker(Protocol):
+    """Who reads a streamed answer while it comes in. It must not wait, nor raise."""
+
+    def begins(self, headers: Mapping[str, str]) -> None:
+        """The API answers 200, with these headers (names in lower case)."""
+        ...
+
+    def passes(self, events: bytes) -> None:
+        """One or more whole events, to the byte as the API sent them."""
+        ...

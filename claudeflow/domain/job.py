@@ -79,6 +79,24 @@ class PromptRef:
     version: str
 
 
+class OnDisconnect(StrEnum):
+    """What becomes of a job whose caller waits on the line, and goes away."""
+
+    CANCEL = "cancel"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a request speaks with the API beside its body: headers such as `anthropic-beta`, and the query.
+
+    Whoever brings one speaks with the API as it is: any message that the API gives is the answer.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job as its producer asked for it, checked and complete, not yet stored.
@@ -90,6 +108,8 @@ class NewJob:
     `terms` (bits of `usage.Terms`) are what it asks for that decides at which prices it is billed.
     `fallback_model` is the cheaper model that would take it; while that answers, `asked_model` is the
     one that was asked for, and `fallback_reason` says why.
+    `attended`: its caller waits on the line, and what becomes of the job when that breaks; such a job goes
+    by no batch. `dialect` is how the caller speaks with the API.
     """
 
     lane: str
@@ -116,6 +136,8 @@ class NewJob:
     fallback_reason: str | None = None
     pack: str | None = None
     batched: bool = False
+    attended: OnDisconnect | None = None
+    dialect: Dialect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +201,7 @@ class Job:
     traceparent: str | None = None
     trying_ms: int = 0
     opened_ms: int = 0
+    dialect: Dialect | None = None
 
 
 @dataclass(frozen=True, slots=True)

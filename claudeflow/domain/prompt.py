@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from claudeflow.domain.job import Dialect
+
 
 class Verify(StrEnum):
     """How the answers in a pack are told apart."""
@@ -75,9 +77,11 @@ class Request:
 
     `stream` says how it is read, not what the caller asked for; `schema` is the JSON schema that
     the answer must match, if any. `caches_for_1h` is True when any breakpoint asks for the long TTL.
+    With a `dialect` any message is an answer, and its headers and query go along.
     """
 
     body: Mapping[str, Any]
     stream: bool = False
     schema: Mapping[str, Any] | None = None
     caches_for_1h: bool = False
+    dialect: Dialect | None = None

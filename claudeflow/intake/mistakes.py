@@ -29,6 +29,11 @@ class Mistakes:
             self._left_out += 1
 
     @property
+    def kept(self) -> tuple[Mistake, ...]:
+        """Those that were noted, the first ones first."""
+        return tuple(self._kept)
+
+    @property
     def found(self) -> bool:
         """Whether there are any."""
         return bool(self._kept)

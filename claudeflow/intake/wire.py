@@ -27,7 +27,7 @@ from claudeflow.policy.caching.naming import path_of
 from claudeflow.policy.packing.request import item_text
 
 DEFAULT_WORKFLOW = "default"
-_PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
+PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _read_request(request: Any, catalog: Catalog, mistakes: Mistakes) -> _Asked 
     check_cache_markers(request, mistakes)
     body = write("request", request, mistakes)
     mistakes.raise_if_any()
-    rest = {name: value for name, value in request.items() if name not in _PROMPT_FIELDS}
+    rest = {name: value for name, value in request.items() if name not in PROMPT_FIELDS}
     input_bytes = len(body) - len(write("request", rest, mistakes))
     most = most_of(request, input_bytes)
     return _Asked(

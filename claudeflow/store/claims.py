@@ -9,6 +9,7 @@ from typing import Any
 
 from claudeflow.domain.job import Candidate, Job, Lease, PromptRef
 from claudeflow.store.jobs import blob
+from claudeflow.store.rows import dialect_from_json
 from claudeflow.store.statements import SQL
 
 
@@ -74,6 +75,7 @@ def _lease(raw: sqlite3.Connection, candidate: Candidate, pool: str, lease: Mapp
         traceparent=row[7],
         trying_ms=row[8],
         opened_ms=lease["now_ms"],
+        dialect=dialect_from_json(row[9]),
     )
 
 

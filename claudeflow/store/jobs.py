@@ -22,6 +22,7 @@ from claudeflow.store.rows import (
     INLINE_BYTES,
     candidate_from,
     candidate_of,
+    dialect_to_json,
     error_to_json,
     most_input_tokens,
     record_from,
@@ -108,6 +109,8 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
             "fallback_reason": job.fallback_reason,
             "pack": job.pack,
             "batched": job.batched,
+            "attended": job.attended,
+            "dialect": dialect_to_json(job.dialect),
         },
     ).fetchone()
     if row is None:

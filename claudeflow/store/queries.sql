@@ -5,11 +5,11 @@
 INSERT INTO jobs (due, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, max_tokens,
                   input_bytes, most_input_tokens, most_web_searches, terms, prefix, prompt_name, prompt_version,
                   dedupe_key, metadata, traceparent, submitted_by, wait_reason, body, fallback_model, asked_model,
-                  fallback_reason, pack, batched)
+                  fallback_reason, pack, batched, attended, dialect)
 VALUES (:due, :lane, :workflow, :model, :priority, :submitted_ms, :not_before_ms, :deadline_ms, :max_tokens,
         :input_bytes, :most_input_tokens, :most_web_searches, :terms, :prefix, :prompt_name, :prompt_version,
         :dedupe_key, :metadata, :traceparent, :submitted_by, :wait_reason, :body, :fallback_model, :asked_model,
-        :fallback_reason, :pack, :batched)
+        :fallback_reason, :pack, :batched, :attended, :dialect)
 ON CONFLICT (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
 RETURNING id;
 
@@ -71,7 +71,7 @@ UPDATE jobs SET state = 'running', lease_token = :token, lease_owner = :owner, l
        tries = tries + 1, wait_reason = NULL
 WHERE id = :id AND model = :model AND lane = :lane AND state = 'queued' AND due = 1
   AND (deadline_ms IS NULL OR deadline_ms > :now_ms)
-RETURNING max_tokens, body, prompt_name, prompt_version, first_attempt_ms, attempts, tries, traceparent, trying_ms;
+RETURNING max_tokens, body, prompt_name, prompt_version, first_attempt_ms, attempts, tries, traceparent, trying_ms, dialect;
 
 -- name: drop_call
 -- A call whose job was not to be had after all: it never left.
@@ -194,7 +194,8 @@ RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_
 -- A job that waits goes to another lane, or to another place in it.
 UPDATE jobs SET lane = :lane, priority = :priority WHERE id = :id AND state IN ('queued', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, state = 'queued' AND due IN (1, 3), batch_returns;
+          most_input_tokens, most_web_searches, terms, pack, batched, state = 'queued' AND due IN (1, 3), batch_returns,
+          attended IS NOT NULL;
 
 -- name: job
 -- One job without payload.
@@ -228,7 +229,7 @@ RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_
 -- A job that ended without success, or was parked, is queued again with a fresh retry window.
 UPDATE jobs SET state = 'queued', due = 1 + 2 * batched, not_before_ms = 0, finished_ms = NULL, error = NULL, stop_reason = NULL,
        wait_reason = NULL, attempts = 0, crash_count = 0, first_attempt_ms = NULL, trying_ms = 0,
-       deadline_ms = NULL
+       deadline_ms = NULL, attended = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled', 'expired', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
           most_input_tokens, most_web_searches, terms, pack, batched;
@@ -245,6 +246,11 @@ UPDATE jobs SET state = :state, crash_count = crash_count + 1, wait_reason = :wa
        due = CASE WHEN EXISTS (SELECT 1 FROM holds WHERE scope = 'job:' || :id) THEN 2 ELSE 1 + 2 * batched END,
        lease_token = NULL, lease_owner = NULL, lease_until_ms = NULL
 WHERE id = :id AND state = 'running';
+
+-- name: cancel_deserted
+-- Jobs whose callers waited on the line of a dead process, and wanted them for nobody else.
+UPDATE jobs SET state = 'cancelled', finished_ms = :now_ms, wait_reason = NULL, error = :error
+WHERE state IN ('queued', 'held') AND attended IS NOT NULL AND attended = 'cancel';
 
 -- name: open_calls
 -- Calls that a dead process left open, but for those in batches.

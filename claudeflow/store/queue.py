@@ -75,7 +75,8 @@ def move(
 ) -> Moved:
     """Give a job that waits another lane or priority; None leaves it. `bound`: how many may wait there.
 
-    In another lane `route` decides how it goes. Raises JobNotFound, Conflict, QueueFull.
+    In another lane `route` decides how it goes, unless its caller waits on the line.
+    Raises JobNotFound, Conflict, QueueFull.
     """
     known = job(raw, job_id)
     wanted = {
@@ -90,7 +91,8 @@ def move(
         check_room(raw, str(wanted["lane"]), bound)
     found = candidate_from(row)
     before = replace(found, lane=known.lane, priority=known.priority)
-    after = found if wanted["lane"] == known.lane else _rerouted(raw, found, route(found, row[16]))
+    may_change = wanted["lane"] != known.lane and not row[17]
+    after = _rerouted(raw, found, route(found, row[16])) if may_change else found
     return Moved(job(raw, job_id), before, after if row[15] == 1 else None)
 
 

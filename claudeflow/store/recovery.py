@@ -6,8 +6,9 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 
-from claudeflow.domain.job import JobState
+from claudeflow.domain.job import JobError, JobState
 from claudeflow.store.batch_ends import release_unsent
+from claudeflow.store.rows import error_to_json
 from claudeflow.store.statements import SQL
 
 CRASHES_TO_HOLD = 3
@@ -44,6 +45,7 @@ def recover(raw: sqlite3.Connection, now_ms: int) -> Recovered:
         tried = {"job_id": job_id, "number": tries, "call_id": token, "now_ms": now_ms}
         raw.execute(SQL.insert_crashed_attempt, tried | {"items": sharing[token]})
     requeued += release_unsent(raw, now_ms)
+    _cancel_deserted(raw, now_ms)
     return Recovered(requeued, held, _close_open_calls(raw, now_ms))
 
 
@@ -59,3 +61,9 @@ def _close_open_calls(raw: sqlite3.Connection, now_ms: int) -> int:
         }
         raw.execute(SQL.close_call_unknown, unknown)
     return len(calls)
+
+
+def _cancel_deserted(raw: sqlite3.Connection, now_ms: int) -> None:
+    """End the jobs whose callers waited on the dead process's line, unless their lanes finish such jobs."""
+    error = JobError("cancelled", "its caller waited on the line of a daemon that ended")
+    raw.execute(SQL.cancel_deserted, {"now_ms": now_ms, "error": error_to_json(error)})

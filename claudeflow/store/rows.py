@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob, PromptRef
+from claudeflow.domain.job import Candidate, Dialect, JobError, JobId, JobRecord, JobState, NewJob, PromptRef
 
 INLINE_BYTES = 8 * 1024
 """Bodies and answers up to this size live in the job's row: every UPDATE rewrites the whole row."""
@@ -54,6 +54,18 @@ def error_to_json(error: JobError | None) -> str | None:
 def error_from_json(text: str | None) -> JobError | None:
     """The reverse of `error_to_json`."""
     return None if text is None else JobError(**orjson.loads(text))
+
+
+def dialect_to_json(dialect: Dialect | None) -> str | None:
+    """How a caller speaks with the API, as its job's row keeps it."""
+    if dialect is None:
+        return None
+    return orjson.dumps({"headers": dict(dialect.headers), "query": dialect.query}).decode()
+
+
+def dialect_from_json(text: str | None) -> Dialect | None:
+    """The reverse of `dialect_to_json`."""
+    return None if text is None else Dialect(**orjson.loads(text))
 
 
 def record_from(row: Row) -> JobRecord:

@@ -49,6 +49,8 @@ CREATE TABLE jobs (
   cost_nanousd    INTEGER NOT NULL DEFAULT 0,
   body            BLOB,                                     -- NULL: in blobs
   answer          BLOB,                                     -- NULL: none yet, or in blobs
+  attended        TEXT CHECK (attended IN ('cancel', 'finish')),  -- its caller waits on the line: what becomes of it when that breaks
+  dialect         TEXT CHECK (dialect IS NULL OR json_valid(dialect)),         -- how its caller speaks with the API: headers and query
   CHECK ((prompt_name IS NULL) = (prompt_version IS NULL)),
   CHECK ((asked_model IS NULL) = (fallback_reason IS NULL)),
   CHECK (due <> 3 OR batched = 1),
@@ -71,6 +73,7 @@ CREATE INDEX jobs_batch_deadline ON jobs (deadline_ms)
 CREATE INDEX jobs_for_batches ON jobs (lane, workflow, model, base, priority DESC, ifnull(deadline_ms, 9223372036854775807), id, input_bytes, submitted_ms,
   not_before_ms) WHERE state = 'queued' AND due = 3;
 CREATE INDEX jobs_fallback ON jobs (asked_model, id) WHERE state = 'queued' AND fallback_model IS NOT NULL;
+CREATE INDEX jobs_attended ON jobs (id) WHERE attended IS NOT NULL AND state IN ('queued', 'held');
 CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL;
 
 -- Bodies and answers too large to live in their job's row.

@@ -20,6 +20,7 @@ from tests.support.fake_books import FakeBooksDesk
 from tests.support.fake_budgets import FakeBudgetDesk
 from tests.support.fake_cache import FakeCacheDesk
 from tests.support.fake_holds import FakeHoldDesk
+from tests.support.fake_messages import FakeMessagesDesk
 from tests.support.fake_packs import FakePacksDesk
 from tests.support.fake_queue import FakeQueueDesk
 from tests.support.fake_receipts import FakeReceiptDesk
@@ -48,6 +49,7 @@ class FakeDesk:
         self.reconciliation = FakeReconcileDesk()
         self.batches = FakeBatchDesk()
         self.packs = FakePacksDesk()
+        self.messages = FakeMessagesDesk()
         self.books = FakeBooksDesk()
         self.cache = FakeCacheDesk()
         self.receipts = FakeReceiptDesk()

@@ -64,7 +64,7 @@ def policy_of(shared: Shared, lane: str) -> BatchPolicy:
 
 
 def _goes_by_batch(shared: Shared, job: NewJob) -> bool:
-    if policy_of(shared, job.lane) == NEVER:
+    if policy_of(shared, job.lane) == NEVER or job.attended is not None:
         return False
     refused = None if job.prompt is not None else refused_in_batches(_object(job.body))
     facts = JobFacts(job.input_bytes, job.deadline_ms, job.terms, refused=refused)

@@ -56,8 +56,11 @@ class Diagnostics:
             _put(self._wanted, _key(event.model, event.prefix), event.previous_message_id)
 
     def ask(self, job: Job, plan: Plan, request: Request) -> Request:
-        """The request, with the question if this call is to ask. A caller's own field stays as it is."""
-        if job.prefix is None or FIELD in request.body or job.id in self._suspects:
+        """The request, with the question if this call is to ask. A caller's own field stays as it is.
+
+        Nor is anything asked in a caller's own dialect: the answer is handed on as it is.
+        """
+        if job.prefix is None or job.dialect is not None or FIELD in request.body or job.id in self._suspects:
             return request
         key = _key(job.model, job.prefix)
         is_wanted = key in self._wanted

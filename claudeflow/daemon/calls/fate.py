@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from claudeflow.domain.attempt import Failure, Reply
+from claudeflow.domain.attempt import Failure, Outcome, Reply
 from claudeflow.domain.job import JobState
 from claudeflow.domain.usage import Bill
 from claudeflow.policy.retries.retry import Complete, Decision, Fail, HoldAndRelease, Release, RetryAfter
@@ -12,6 +12,13 @@ from claudeflow.store.ledger import CallEnd, Finish, Requeue
 
 CANCELLED = "cancelled"
 SHUTDOWN = "shutdown"
+
+
+def without_second_try(decision: Decision, outcome: Outcome) -> Decision:
+    """What becomes of a job whose caller has read the beginning of its answer: there is no other."""
+    if isinstance(decision, Complete | Fail) or not isinstance(outcome, Failure):
+        return decision
+    return Fail(outcome.error)
 
 
 def end_of(reply: Reply, decision: Decision, bill: Bill | None, duration_s: float | None = None) -> CallEnd:

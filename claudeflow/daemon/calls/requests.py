@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from claudeflow.domain.errors import PromptError
-from claudeflow.domain.job import PromptRef
+from claudeflow.domain.job import Dialect, PromptRef
 from claudeflow.domain.prompt import PromptTemplate, Request
 from claudeflow.policy.caching.breakpoints import with_breakpoints
 from claudeflow.policy.caching.places import asks_for_1h
@@ -55,10 +55,12 @@ class Requests:
         self._store = store
         self._versions: dict[str, PromptTemplate] = {}
 
-    async def build(self, job: Asked, plan: Plan, *, streamed: bool) -> Request:
+    async def build(
+        self, job: Asked, plan: Plan, *, streamed: bool, dialect: Dialect | None = None
+    ) -> Request:
         """The job's request, with the markers of its plan. Raises PromptError.
 
-        `streamed` says that others wait for the beginning of its answer.
+        `streamed` says that others wait for the beginning of its answer; `dialect` is its caller's.
         """
         body = orjson.loads(job.body)
         if job.prompt is not None:
@@ -66,9 +68,7 @@ class Requests:
             body = {**assemble(template, body), "max_tokens": job.max_tokens}
         body["model"] = job.model
         planned = with_breakpoints(body, job.prefix, plan)
-        return Request(
-            planned, stream=streamed, schema=_schema_of(planned), caches_for_1h=asks_for_1h(planned)
-        )
+        return Request(planned, streamed, _schema_of(planned), asks_for_1h(planned), dialect)
 
     async def schema(self, job: Asked) -> Mapping[str, Any] | None:
         """The JSON schema that the job's answer must match, if any. Raises PromptError."""

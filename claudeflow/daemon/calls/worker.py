@@ -11,14 +11,14 @@ from typing import Protocol
 from claudeflow.daemon.calls.assignment import Assignment
 from claudeflow.daemon.calls.caching import Caching
 from claudeflow.daemon.calls.diagnostics import Diagnostics
-from claudeflow.daemon.calls.fate import CANCELLED, SHUTDOWN, end_of, fate_of
+from claudeflow.daemon.calls.fate import CANCELLED, SHUTDOWN, end_of, fate_of, without_second_try
 from claudeflow.daemon.calls.holds import HoldKeeper
 from claudeflow.daemon.calls.recording import Recording, Told
 from claudeflow.daemon.calls.requests import Requests
 from claudeflow.daemon.calls.retries import Retries
 from claudeflow.daemon.faults import fault_of_ours
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.attempt import Interrupted, Rejected, Reply, Transient
+from claudeflow.domain.attempt import Interrupted, Onlooker, Rejected, Reply, Transient
 from claudeflow.domain.errors import PromptError, StoreError
 from claudeflow.domain.events import (
     JobFinished,
@@ -36,8 +36,14 @@ from claudeflow.store.ledger import CallEnd, Finish, Requeue
 class Sender(Protocol):
     """Makes one API call; failures are outcomes of the Reply."""
 
-    async def send(self, request: Request, *, on_start: Callable[[], None] | None = None) -> Reply:
-        """Make one attempt; `on_start` is called when the response begins."""
+    async def send(
+        self,
+        request: Request,
+        *,
+        on_start: Callable[[], None] | None = None,
+        onlooker: Onlooker | None = None,
+    ) -> Reply:
+        """Make one attempt; `on_start` is called when the response begins, an `onlooker` reads along."""
         ...
 
 
@@ -101,14 +107,21 @@ class Worker:
         sent_at, sent_ms = shared.clock.monotonic(), shared.clock.epoch_ms()
         running = _Running(asyncio.timeout(None))
         self._running[job.id] = running
+        line = shared.attendance.of(job.id)
+        if line is not None:
+            line.call_begins()
         try:
             reply = await self._call(task, running, sent_ms)
             running.call_is_over = True
+            if line is not None:
+                line.call_ended(reply)
             self._caching.ended(task.candidate, job, task.plan, reply, sent_ms)
             task.gate.settle(task, reply)
             outcome = await self._keeper.call_ended(job, reply)
             duration_s = shared.clock.monotonic() - sent_at
             decision = self._diagnostics.heard(job, reply) or self._retries.decide(job, outcome, duration_s)
+            if line is not None and line.has_begun:
+                decision = without_second_try(decision, outcome)
             end = end_of(reply, decision, self._recording.bill(job, reply), duration_s)
             streamed = task.leads or task.permit.probe
             self._recording.tell(job, end, Told(duration_s, streamed, job.prefix))
@@ -124,13 +137,19 @@ class Worker:
         try:
             async with running.scope:
                 streamed = task.leads or task.permit.probe
-                request = await self._requests.build(task.job, task.plan, streamed=streamed)
+                request = await self._requests.build(
+                    task.job, task.plan, streamed=streamed, dialect=task.job.dialect
+                )
                 request = self._diagnostics.ask(task.job, task.plan, request)
                 await self._keeper.call_begins(task.job)
                 if task.gate.has_closed_on(task.permit):
                     error = JobError("held_back", "a 429 came in before this call had left")
                     return Reply(Interrupted(error), sent=False)
-                return await self._sender.send(request, on_start=partial(self._began, task, sent_ms))
+                on_start = partial(self._began, task, sent_ms)
+                line = self._shared.attendance.of(task.job.id)
+                if line is None or line.onlooker is None:
+                    return await self._sender.send(request, on_start=on_start)
+                return await self._sender.send(request, on_start=on_start, onlooker=line.onlooker)
         except TimeoutError:
             error = JobError("interrupted", f"the call was stopped: {running.interrupted_by}")
             return Reply(Interrupted(error), usage_known=False)

@@ -24,7 +24,8 @@ from claudeflow.daemon.desks.queue import Floor as QueueFloor
 from claudeflow.daemon.desks.queue import StoreQueueDesk
 from claudeflow.daemon.desks.receipts import StoreReceiptDesk, submitted
 from claudeflow.daemon.desks.status import StatusBoard
-from claudeflow.daemon.desks.waiters import Waiters
+from claudeflow.daemon.desks.waiters import CANCEL_AGAIN_S, CANCEL_PATIENCE_S, Waiters
+from claudeflow.daemon.dropin.desk import StoreMessagesDesk
 from claudeflow.daemon.reconcile import Reconciler
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.events import Event, JobFinished, JobsSubmitted
@@ -38,6 +39,7 @@ from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.desk import JobFilter, Submitted
 from claudeflow.intake.desks.events import EventDesk
 from claudeflow.intake.desks.holds import HoldDesk
+from claudeflow.intake.desks.messages import MessagesDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf
@@ -114,6 +116,7 @@ class StoreDesk:
         self.reconciliation = Reconciler(shared)
         self._status = StatusBoard(shared, tally, spent)
         self._waiters = Waiters()
+        self._messages = StoreMessagesDesk(shared, floor, self, self._queue)
 
     @property
     def catalog(self) -> Catalog:
@@ -161,6 +164,11 @@ class StoreDesk:
         return self._books
 
     @property
+    def messages(self) -> MessagesDesk:
+        """Where callers wait for the answer of the API."""
+        return self._messages
+
+    @property
     def cache(self) -> CacheDesk:
         """Where cached prefixes are asked about."""
         return self._cache
@@ -173,6 +181,7 @@ class StoreDesk:
     def apply(self, event: Event) -> None:
         """Wake those who wait for a job, and everybody when nothing more will happen."""
         self._waiters.apply(event)
+        self._shared.attendance.apply(event)
 
     async def submit(
         self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None, *, by: Standing | None = None
@@ -238,7 +247,7 @@ class StoreDesk:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + CANCEL_PATIENCE_S
         while True:
-            record = await self._cancel_unless_running(job_id)
+            record = await self.withdraw(job_id)
             left_s = give_up - loop.time()
             if record.state is not JobState.RUNNING or left_s <= 0:
                 return record
@@ -248,7 +257,8 @@ class StoreDesk:
             if record.state.is_final or record.state is JobState.HELD:
                 return record
 
-    async def _cancel_unless_running(self, job_id: JobId) -> JobRecord:
+    async def withdraw(self, job_id: JobId) -> JobRecord:
+        """Cancel a job unless its call is out; the job as it is then. Raises Conflict when it has ended."""
         now_ms = self._shared.clock.epoch_ms()
         work = partial(batch_ends.cancel_job, job_id=job_id, now_ms=now_ms)
         found = await self._shared.store.write(work)
@@ -282,10 +292,3 @@ class StoreDesk:
         for (lane, workflow), count in created.items():
             if count:
                 self._shared.emit(JobsSubmitted(lane, workflow, count))
-
-
-CANCEL_PATIENCE_S = 5.0
-"""How long `cancel` waits to see a running call stop."""
-
-CANCEL_AGAIN_S = 0.05
-"""How soon `cancel` looks again at a job that could not be stopped."""

@@ -10,6 +10,12 @@ from contextlib import contextmanager
 from claudeflow.domain.events import DaemonStopped, Event, JobFinished
 from claudeflow.domain.job import JobId
 
+CANCEL_PATIENCE_S = 5.0
+"""How long a cancellation waits to see a running call stop."""
+
+CANCEL_AGAIN_S = 0.05
+"""How soon it looks again at a job that could not be stopped."""
+
 
 class Waiters:
     """A listener: it tells those who wait that their job has ended, and everybody when nothing more will."""

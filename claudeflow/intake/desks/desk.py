@@ -16,6 +16,7 @@ from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.events import EventDesk
 from claudeflow.intake.desks.holds import HoldDesk
+from claudeflow.intake.desks.messages import MessagesDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf, Submitted
@@ -91,6 +92,11 @@ class Desk(Protocol):
     @property
     def events(self) -> EventDesk:
         """Where one reads along with what happens."""
+        ...
+
+    @property
+    def messages(self) -> MessagesDesk:
+        """Where callers wait for the answer of the API."""
         ...
 
     @property

@@ -26,6 +26,7 @@ from claudeflow.intake.http.guard import Guard
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
+from claudeflow.intake.http.messages_handlers import MessagesHandlers
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.openapi import document as openapi
 from claudeflow.intake.http.pack_handlers import PackHandlers
@@ -33,10 +34,12 @@ from claudeflow.intake.http.queue_handlers import QueueHandlers
 from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
 from claudeflow.intake.http.responses import problem_response
 from claudeflow.intake.http.submit_handlers import SubmitHandlers
+from claudeflow.intake.messages.errors import api_error
 from claudeflow.intake.mistakes import show
 
 Handler = Callable[[Request], Awaitable[Response]]
 OnTrouble = Callable[[Exception], None]
+Wording = Callable[[IntakeError], Response]
 
 ACCEPTABLE = ("*/*", "application/*", "json")
 STREAMS = frozenset({"/v1/events"})
@@ -52,15 +55,11 @@ def log_trouble(error: Exception) -> None:
 
 def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = log_trouble) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
-    keys = KeyBook(desk.receipts)
+    keys, guard = KeyBook(desk.receipts), Guard(desk)
     handlers, holds = Handlers(desk), HoldHandlers(desk.holds, clock_ms)
     queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
-
-    books = BooksHandlers(desk.books, clock_ms)
-
-    budgets, batches = BudgetHandlers(desk.budgets), BatchHandlers(desk.batches)
-    packs, events = PackHandlers(desk.packs), EventHandlers(desk, clock_ms)
-    guard = Guard(desk)
+    books, packs = BooksHandlers(desk.books, clock_ms), PackHandlers(desk.packs)
+    batches, events = BatchHandlers(desk.batches), EventHandlers(desk, clock_ms)
 
     def route(path: str, **by_method: Handler) -> Route:
         if path in KEYED_PATHS:
@@ -69,6 +68,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
 
     app = Starlette(
         routes=[
+            *_api_routes(MessagesHandlers(desk, clock_ms), route),
             route("/v1/jobs", POST=SubmitHandlers(desk, clock_ms, keys).submit, GET=handlers.list_jobs),
             route("/v1/jobs/{job_id}", GET=handlers.job, PATCH=queue.move),
             route("/v1/jobs/{job_id}/explain", GET=queue.explain),
@@ -88,10 +88,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/batches/{batch_id}/cancel", POST=batches.cancel),
             route("/v1/packs", GET=packs.report),
             route("/v1/packs/{name}/reset", POST=packs.reset),
-            route("/v1/budgets", GET=budgets.show),
-            route("/v1/budgets/history", GET=budgets.history),
-            route("/v1/budgets/{name}", PUT=budgets.set),
-            route("/v1/budgets/{name}/release", POST=budgets.release),
+            *_budget_routes(BudgetHandlers(desk.budgets), route),
             route("/v1/events", GET=events.follow),
             route("/v1/status", GET=handlers.status),
             route("/v1/whoami", GET=AccessHandlers(desk.access).whoami),
@@ -105,9 +102,37 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
     return app
 
 
+def _api_routes(messages: MessagesHandlers, route: Callable[..., Route]) -> list[Route]:
+    """What is served as by the Claude API."""
+    return [
+        route("/", GET=messages.root),
+        route("/v1/messages", POST=messages.create),
+    ]
+
+
+def _budget_routes(budgets: BudgetHandlers, route: Callable[..., Route]) -> list[Route]:
+    return [
+        route("/v1/budgets", GET=budgets.show),
+        route("/v1/budgets/history", GET=budgets.history),
+        route("/v1/budgets/{name}", PUT=budgets.set),
+        route("/v1/budgets/{name}/release", POST=budgets.release),
+    ]
+
+
+def is_the_apis(path: str) -> bool:
+    """Whether clients of the Claude API ask there: its contract is not ours, nor are its errors."""
+    parts = path.split("/")
+    return parts in (["", ""], ["", "v1"]) or (parts[:2] == ["", "v1"] and parts[2] in ("messages", "models"))
+
+
+def wording_of(path: str) -> Wording:
+    """How errors are worded under a path: as by the API where its clients ask, else as problem documents."""
+    return api_error if is_the_apis(path) else problem_response
+
+
 def _answering(path: str, by_method: Mapping[str, Handler], guard: Guard, on_trouble: OnTrouble) -> Handler:
     """The handler of the request's method, for whom may ask, with every exception turned into an answer."""
-
+    wording = wording_of(path)
     for served in by_method:
         need_of(served, path)
 
@@ -115,15 +140,16 @@ def _answering(path: str, by_method: Mapping[str, Handler], guard: Guard, on_tro
         method = "GET" if request.method == "HEAD" else request.method
         try:
             await guard.check(request, method, path)
-            _check_acceptable(request)
+            if wording is not api_error:
+                _check_acceptable(request)
             response = await by_method[method](request)
         except IntakeError as error:
-            response = problem_response(error)
+            response = wording(error)
         except ClientDisconnect:
             response = Response(status_code=400)  # nobody reads it
         except Exception as error:  # noqa: BLE001 (the last line before the wire)
             on_trouble(error)
-            response = problem_response(InternalError("claudeflow failed to answer; its log says why"))
+            response = wording(InternalError("claudeflow failed to answer; its log says why"))
         return close_if_unread(request, response)
 
     return answer
@@ -140,8 +166,9 @@ async def _routing_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = show(request.url.path)
     if error.status_code == 405:
-        problem = MethodNotAllowed(f"{request.method} is not served at {path}; see `allow`")
-        response = problem_response(problem, headers=error.headers)
+        problem: IntakeError = MethodNotAllowed(f"{request.method} is not served at {path}; see `allow`")
     else:
-        response = problem_response(NotFound(f"nothing is served at {path}; docs/http.md lists what is"))
+        problem = NotFound(f"nothing is served at {path}; docs/http.md lists what is")
+    response = wording_of(request.url.path)(problem)
+    response.headers.update(error.headers or {})
     return close_if_unread(request, response)

@@ -47,6 +47,13 @@ class UnsupportedMediaType(IntakeError):
     http_status = 415
 
 
+class ModelNotFound(IntakeError):
+    """The model has no price here, so its calls could not be booked."""
+
+    code = "model_not_found"
+    http_status = 404
+
+
 class InternalError(IntakeError):
     """claudeflow failed, not the caller. The log says why; the answer does not."""
 
@@ -59,6 +66,10 @@ class NotReady(IntakeError):
 
     code = "not_ready"
     http_status = 503
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class InvalidIdempotencyKey(IntakeError):

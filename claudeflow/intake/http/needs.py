@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from claudeflow.policy.access.roles import Need
 
 NEEDS: Mapping[str, Need] = {
+    "GET /": Need.NOTHING,
+    "POST /v1/messages": Need.SUBMIT,
     "POST /v1/jobs": Need.SUBMIT,
     "GET /v1/jobs": Need.SEE_JOBS,
     "GET /v1/jobs/{job_id}": Need.SEE_JOBS,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from claudeflow.domain.job import OnDisconnect
 from claudeflow.policy.batching.settings import BatchPolicy
 from claudeflow.policy.lanes.hours import HoursSettings
 
@@ -23,6 +24,8 @@ class LaneSettings:
     (1: they never do). Jobs that wait longer than `max_wait_s` have first claim on the tenth of the
     service that the oldest share. `retry_window_s` is how long a failing job is tried, counted from
     its first attempt. `hours` are when its jobs may go. `batch`: which of them go to Message Batches.
+    For callers who wait on the line (`/v1/messages`): `patience_s` is how long their calls may take to
+    leave, `on_disconnect` what becomes of a job whose caller goes away.
     """
 
     weight: Annotated[float, Gt(0)] = 1.0
@@ -35,6 +38,8 @@ class LaneSettings:
     retry_window_s: Annotated[float, Gt(0)] = 3600.0
     hours: HoursSettings = field(default_factory=HoursSettings)
     batch: BatchPolicy = "never"
+    patience_s: Annotated[float, Gt(0), Le(86_400)] = 300.0
+    on_disconnect: OnDisconnect = OnDisconnect.CANCEL
 
 
 def keeps(lanes: Mapping[str, LaneSettings]) -> dict[str, float]:

@@ -1,0 +1,78 @@
+"""The drop-in endpoint: what an Anthropic client asks, answered as by the API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from claudeflow.intake.desks.desk import Desk
+from claudeflow.intake.desks.messages import Answer, Line
+from claudeflow.intake.http.bodies import read_body
+from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.guard import standing_of
+from claudeflow.intake.http.line_response import LineResponse
+from claudeflow.intake.http.responses import json_response
+from claudeflow.intake.messages.request import read_ask
+
+
+class MessagesHandlers:
+    """Thin: each method reads the request, asks the desk, and hands on what the API said."""
+
+    def __init__(self, desk: Desk, clock_ms: Callable[[], int]) -> None:
+        self._desk = desk
+        self._clock_ms = clock_ms
+
+    async def root(self, _request: Request) -> Response:
+        """HEAD / and GET /: somebody is there. Clients ask before they send anything."""
+        return json_response({"claudeflow": "POST /v1/messages, or see docs/http.md"})
+
+    async def create(self, request: Request) -> Response:
+        """POST /v1/messages: a Message, or its events with `"stream": true`."""
+        check_body_is_json(request)
+        catalog = self._desk.catalog
+        raw = await read_body(request, catalog.max_body_bytes)
+        ask = read_ask(
+            raw,
+            dict(request.headers.items()),
+            request.url.query,
+            catalog,
+            now_ms=self._clock_ms(),
+            by=standing_of(request),
+        )
+        line = await self._desk.messages.open(ask)
+        leaving = asyncio.create_task(_hang_up(request, line))
+        try:
+            answer = await line.answer()
+        except BaseException:
+            leaving.cancel()
+            await line.close()
+            raise
+        if isinstance(answer, Answer):
+            leaving.cancel()
+            await line.close()
+            return whole(answer)
+        if answer is None:
+            await line.close()
+            return Response(status_code=499)  # nobody reads it
+        return LineResponse(line, answer, leaving)
+
+
+def whole(answer: Answer) -> Response:
+    """A whole answer as it is to leave."""
+    return Response(answer.body, answer.status, dict(answer.headers))
+
+
+def check_body_is_json(request: Request) -> None:
+    """The API reads JSON and nothing else, not compressed. Raises UnsupportedMediaType."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaType("compressed bodies are not read; send it without content-encoding")
+
+
+async def _hang_up(request: Request, line: Line) -> None:
+    """Tell the line when the connection breaks."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    line.hang_up()
