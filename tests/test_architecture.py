@@ -20,7 +20,7 @@ LONGEST_MODULE = 300
 
 LAYERS = "Imports go down only"
 PURE = "Domain and policy know no I/O, clock, chance or log"
-SDK = "Only claude imports the SDK"
+SDK = "Only claude, and what hands the SDK to producers, import it"
 SQL = "Only store speaks SQL"
 TWIN_KNOWS = "The twin knows the domain at most"
 TWIN_STARTS = "Only the command line and the simulation start the twin"
@@ -41,6 +41,8 @@ OFFENCES = [
     ("daemon", "import anthropic", {SDK}),
     ("twin", "from anthropic.types import Message", {SDK}),
     ("domain", "import anthropic", {SDK, PURE}),
+    ("client", "import anthropic", {SDK}),
+    ("client", "import claudeflow.intake", {LAYERS}),
     ("daemon", "import sqlite3", {SQL}),
     ("cli", "import aiosqlite", {SQL}),
     ("twin", "import claudeflow.policy", {TWIN_KNOWS}),
