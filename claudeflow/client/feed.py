@@ -58,6 +58,11 @@ class Feed:
         self._was_open = False
         self._ready: deque[Event | None] = deque()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the next event is here already."""
+        return bool(self._ready)
+
     def next(self) -> Flow[Event | None]:
         """The next event, or None for a sign of life. Raises RequestRefused, DaemonUnavailable."""
         while not self._ready:

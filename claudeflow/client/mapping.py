@@ -77,6 +77,8 @@ class Mapper:
         """Take from the source what one request takes; a slow source is not waited for."""
         until = time.monotonic() + SLOW_SOURCE_S
         window = self._window
+        if not window.is_low:
+            return
         while window.has_room and not window.chunk_is_full:
             fields: Mapping[str, Any] | None = yield Pull()
             if fields is None:
@@ -96,7 +98,8 @@ class Mapper:
         """Put aside what is wrong; send the others again. Raises the refusal when no item is to blame."""
         if isinstance(refusal, TryLater):
             self._window.put_back(chunk, halve=True)
-            self._not_before = time.monotonic() + (refusal.retry_after_s or _LATER_S)
+            if len(chunk) == 1:
+                self._not_before = time.monotonic() + (refusal.retry_after_s or _LATER_S)
             return
         if not isinstance(refusal, InvalidRequest):
             raise refusal
@@ -138,7 +141,7 @@ class Mapper:
         except NotFound as gone:
             return _failed(item, gone)
         if not job.is_settled:
-            self._window.moves_again(item, job_id)
+            self._window.moves(item, job_id)
             return None
         error = None if message is not None else without_answer(job)
         return Mapped(item.index, item.fields, job, message, error)  # type: ignore[arg-type]
@@ -150,11 +153,15 @@ class Mapper:
         elif self._feed is None:
             yield from self._poll()
         else:
-            event: Event | None = yield from self._feed.next()
-            if event is not None and event.type == "gap":
-                self._window.check()
-            elif event is not None:
-                self._ended(event.data["job_id"])
+            self._heard((yield from self._feed.next()))
+            while self._feed.has_more:
+                self._heard((yield from self._feed.next()))
+
+    def _heard(self, event: Event | None) -> None:
+        if event is not None and event.type == "gap":
+            self._window.check()
+        elif event is not None:
+            self._ended(event.data["job_id"])
 
     def _poll(self) -> Flow[None]:
         [oldest] = self._window.oldest(1)

@@ -38,7 +38,7 @@ class Window:
         self._under_way: dict[int, list[Item]] = {}
         self._ended: dict[int, tuple[Item, End]] = {}
         self._to_check: dict[int, None] = {}
-        self._taken = self._given = self._failed = 0
+        self._taken = self._given = self._failed = self._jobs_under_way = 0
         self._chunk_jobs = MOST_IN_CHUNK
         self.source_is_dry = False
 
@@ -46,6 +46,12 @@ class Window:
     def has_room(self) -> bool:
         """Whether another item may be taken."""
         return not self.source_is_dry and self._taken - self._given < self._in_flight
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is time to take more: jobs go in by the handful, not one for each that has ended."""
+        room = self._in_flight - (self._taken - self._given)
+        return self.has_room and (room >= max(1, self._in_flight // 4) or not self.waits)
 
     @property
     def is_done(self) -> bool:
@@ -90,7 +96,7 @@ class Window:
     def stored(self, chunk: Sequence[Item], ids: Sequence[int], *, check: bool) -> None:
         """These are jobs now. `check`: some are not new, and may have ended before."""
         for item, job_id in zip(chunk, ids, strict=True):
-            self._under_way.setdefault(job_id, []).append(item)
+            self.moves(item, job_id)
         if check:
             self._to_check |= dict.fromkeys(ids)
         self._chunk_jobs = min(2 * self._chunk_jobs, MOST_IN_CHUNK)
@@ -103,11 +109,13 @@ class Window:
     def settled(self, job_id: int) -> bool:
         """A job will not move by itself any more. Whether it is one of ours."""
         items = self._under_way.pop(job_id, [])
+        self._jobs_under_way -= len(items)
         self._ended |= {item.index: (item, job_id) for item in items}
         return bool(items)
 
-    def moves_again(self, item: Item, job_id: int) -> None:
-        """A job that had settled has been queued again."""
+    def moves(self, item: Item, job_id: int) -> None:
+        """The job of an item is under way, for the first time or again."""
+        self._jobs_under_way += 1
         self._under_way.setdefault(job_id, []).append(item)
 
     def check(self, ids: Iterable[int] | None = None) -> None:
@@ -140,5 +148,4 @@ class Window:
         return result
 
     def _tell(self) -> None:
-        under_way = sum(len(items) for items in self._under_way.values())
-        self._progress(Progress(self._taken, under_way, self._given, self._failed))
+        self._progress(Progress(self._taken, self._jobs_under_way, self._given, self._failed))
