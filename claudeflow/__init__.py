@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from claudeflow.client import AsyncClaudeflow as AsyncClaudeflow
-    from claudeflow.client import Claudeflow as Claudeflow
-    from claudeflow.client.sdk import anthropic_client as anthropic_client
-    from claudeflow.client.sdk import async_anthropic_client as async_anthropic_client
-
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -18,15 +10,16 @@ _HOMES = {
     "anthropic_client": "claudeflow.client.sdk",
     "async_anthropic_client": "claudeflow.client.sdk",
 }
-"""What a program may import from here, and the module that is imported then."""
+"""What a program may import from here, and the module that is imported then: see __init__.pyi."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    found: object = getattr(import_module(_HOMES[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:

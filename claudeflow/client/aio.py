@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from claudeflow.client import http
+from claudeflow.client.aio_driver import AsyncDriver
 from claudeflow.client.blocking import IN_FLIGHT, PATIENCE_S
 from claudeflow.client.feed import Feed, follow
 from claudeflow.client.mapping import Mapper
 from claudeflow.client.places import find_place
 from claudeflow.client.session import Session
-from claudeflow.client.steps import Answer, Ask, Broken, Flow, Give, Open, Pull, Read, Shut, Sleep
+from claudeflow.client.steps import Broken, Flow, Give
 from claudeflow.client.values import Event, Job, JobFields, JobState, Mapped, Message, Moment, Progress
 from claudeflow.client.window import Window
 from claudeflow.client.words import event_query, id_of, job_fields
@@ -204,7 +205,7 @@ class AsyncClaudeflow:
 
     async def _run(self, flow: Flow[T]) -> T:
         """Carry out a flow that gives nothing but its end."""
-        driver = _Driver(self._client, _async(()))
+        driver = AsyncDriver(self._client, _async(()))
         try:
             step = next(flow)
             while True:
@@ -222,7 +223,7 @@ class AsyncClaudeflow:
         self, flow: Flow[None], source: AsyncIterator[Any] | None = None
     ) -> AsyncGenerator[Any]:
         """Carry out a flow and give what it gives."""
-        driver = _Driver(self._client, source or _async(()))
+        driver = AsyncDriver(self._client, source or _async(()))
         found: Any = None
         trouble: Broken | None = None
         try:
@@ -260,73 +261,3 @@ async def _begun(told: AsyncGenerator[Any]) -> AsyncIterator[Event]:
         await anext(told)
         async for event in told:
             yield event
-
-
-class _Driver:
-    """Carries out steps, async. Has at most one stream."""
-
-    def __init__(self, client: Callable[[], httpx2.AsyncClient], source: AsyncIterator[Any]) -> None:
-        self._client = client
-        self._source = source
-        self._stream: httpx2.Response | None = None
-        self._pieces: AsyncIterator[bytes] | None = None
-
-    async def carry_out(self, step: Ask | Open | Read | Shut | Sleep | Pull | Give) -> Any:
-        """What came of a step. Raises Broken."""
-        match step:
-            case Ask():
-                return await self._ask(step)
-            case Open():
-                return await self._open(step)
-            case Read():
-                return await self._read()
-            case Shut():
-                return await self.shut()
-            case Sleep(seconds):
-                import anyio
-
-                return await anyio.sleep(seconds)
-            case Pull():
-                return await anext(self._source, None)
-            case Give():
-                raise AssertionError("this flow gives nothing")
-
-    async def shut(self) -> None:
-        """Close the stream, if there is one."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await stream.aclose()
-
-    async def _ask(self, step: Ask) -> Answer:
-        import httpx2
-
-        client = self._client()
-        try:
-            response = await client.send(http.request_of(client, step))
-        except httpx2.TransportError as error:
-            raise http.broken(error) from error
-        return http.answer_of(response, response.content)
-
-    async def _open(self, step: Open) -> Answer:
-        import httpx2
-
-        client = self._client()
-        try:
-            response = await client.send(http.request_of(client, step), stream=True)
-            body = await response.aread() if response.status_code >= 400 else b""
-        except httpx2.TransportError as error:
-            raise http.broken(error) from error
-        await self.shut()
-        self._stream, self._pieces = response, response.aiter_raw()
-        return http.answer_of(response, body)
-
-    async def _read(self) -> bytes:
-        import httpx2
-
-        assert self._pieces is not None
-        try:
-            return await anext(self._pieces, b"")
-        except (httpx2.TransportError, httpx2.StreamError) as error:
-            with suppress(httpx2.TransportError):
-                await self.shut()
-            raise Broken(str(error)) from error

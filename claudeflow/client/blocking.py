@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from claudeflow.client import http
+from claudeflow.client.driver import Driver
 from claudeflow.client.feed import Feed, follow
 from claudeflow.client.mapping import Mapper
 from claudeflow.client.places import find_place
 from claudeflow.client.session import Session
-from claudeflow.client.steps import Answer, Ask, Broken, Flow, Give, Open, Pull, Read, Shut, Sleep
+from claudeflow.client.steps import Broken, Flow, Give
 from claudeflow.client.values import Event, Job, JobFields, JobState, Mapped, Message, Moment, Progress
 from claudeflow.client.window import Window
 from claudeflow.client.words import event_query, id_of, job_fields
@@ -213,7 +212,7 @@ class Claudeflow:
 
     def _run(self, flow: Flow[T]) -> T:
         """Carry out a flow that gives nothing but its end."""
-        driver = _Driver(self._client, iter(()))
+        driver = Driver(self._client, iter(()))
         try:
             step = next(flow)
             while True:
@@ -229,7 +228,7 @@ class Claudeflow:
 
     def _iterate(self, flow: Flow[None], source: Iterator[Any] = iter(())) -> Iterator[Any]:  # noqa: B008
         """Carry out a flow and give what it gives."""
-        driver = _Driver(self._client, source)
+        driver = Driver(self._client, source)
         found: Any = None
         trouble: Broken | None = None
         try:
@@ -248,70 +247,3 @@ class Claudeflow:
         finally:
             flow.close()
             driver.shut()
-
-
-class _Driver:
-    """Carries out steps, blocking. Has at most one stream."""
-
-    def __init__(self, client: Callable[[], httpx2.Client], source: Iterator[Any]) -> None:
-        self._client = client
-        self._source = source
-        self._stream: httpx2.Response | None = None
-        self._pieces: Iterator[bytes] = iter(())
-
-    def carry_out(self, step: Ask | Open | Read | Shut | Sleep | Pull | Give) -> Any:
-        """What came of a step. Raises Broken."""
-        match step:
-            case Ask():
-                return self._ask(step)
-            case Open():
-                return self._open(step)
-            case Read():
-                return self._read()
-            case Shut():
-                return self.shut()
-            case Sleep(seconds):
-                return time.sleep(seconds)
-            case Pull():
-                return next(self._source, None)
-            case Give():
-                raise AssertionError("this flow gives nothing")
-
-    def shut(self) -> None:
-        """Close the stream, if there is one."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
-
-    def _ask(self, step: Ask) -> Answer:
-        import httpx2
-
-        client = self._client()
-        try:
-            response = client.send(http.request_of(client, step))
-        except httpx2.TransportError as error:
-            raise http.broken(error) from error
-        return http.answer_of(response, response.content)
-
-    def _open(self, step: Open) -> Answer:
-        import httpx2
-
-        client = self._client()
-        try:
-            response = client.send(http.request_of(client, step), stream=True)
-            body = response.read() if response.status_code >= 400 else b""
-        except httpx2.TransportError as error:
-            raise http.broken(error) from error
-        self.shut()
-        self._stream, self._pieces = response, response.iter_raw()
-        return http.answer_of(response, body)
-
-    def _read(self) -> bytes:
-        import httpx2
-
-        try:
-            return next(self._pieces, b"")
-        except (httpx2.TransportError, httpx2.StreamError) as error:
-            with suppress(httpx2.TransportError):
-                self.shut()
-            raise Broken(str(error)) from error
