@@ -26,6 +26,7 @@ BENCHMARKS = {
     "flow": "in virtual time: use of the limits, disturbances, lanes, and the morning of the storm",
     "caching": "in virtual time: the story's month lever by lever, cold prefixes, wrong choices",
     "packs": "in virtual time: 1,600 real texts classified one by one, packed, and with every fault of packs",
+    "dropin": "what calls through /v1/messages take, beside direct ones and LiteLLM's proxy",
     "peers": "goodput, 429s and waits beside the SDK, inspect_ai and LiteLLM, on the same API",
 }
 

@@ -21,6 +21,21 @@ from benchmarks.machine import cpu_s, measured_core, other_core
 STOP_TIMEOUT_S = 30
 READY_TIMEOUT_S = 30
 POLL_S = 0.02
+NOBODY = "http://127.0.0.1:9"
+QUIET = {
+    "LITELLM_TELEMETRY": "False",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOG": "CRITICAL",
+    "INSPECT_LOG_LEVEL": "critical",
+    "DO_NOT_TRACK": "1",
+    # Whatever a library would like to fetch or report ends here: only loopback is reached.
+    "HTTP_PROXY": NOBODY,
+    "HTTPS_PROXY": NOBODY,
+    "NO_PROXY": "127.0.0.1,localhost",
+}
+"""Under these variables other people's programs speak to nobody but the loopback, and only when asked."""
+
 CLAUDEFLOW_RUN = (sys.executable, "-m", "claudeflow.cli.main", "run", "--config")
 
 

@@ -136,7 +136,9 @@ def test_systemd_accepts_the_user_file(tmp_path: Path) -> None:
     assert "claudeflow:" in (tmp_path / "etc" / "passwd").read_text()
 
 
-@pytest.mark.parametrize("script", ["scripts/bootstrap", "scripts/check", ".ci/run"])
+@pytest.mark.parametrize(
+    "script", ["scripts/bootstrap", "scripts/check", "scripts/install-clients", ".ci/run"]
+)
 def test_scripts_can_be_run_and_are_bash_without_mistakes(script: str) -> None:
     assert (ROOT / script).stat().st_mode & 0o111
     subprocess.run(["bash", "-n", str(ROOT / script)], check=True)

@@ -14,22 +14,9 @@ from pathlib import Path
 from benchmarks.machine import cpu_s, measured_core
 from benchmarks.peers import venvs
 from benchmarks.peers.programs.stage import Outcome, Plan
-from benchmarks.processes import Daemon, daemon, process
+from benchmarks.processes import QUIET, Daemon, daemon, process
 
 PROGRAMS = Path(__file__).parent / "programs"
-NOBODY = "http://127.0.0.1:9"
-QUIET = {
-    "LITELLM_TELEMETRY": "False",
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
-    "LITELLM_LOG": "CRITICAL",
-    "INSPECT_LOG_LEVEL": "critical",
-    "DO_NOT_TRACK": "1",
-    # Whatever a library would like to fetch or report ends here: only loopback is reached.
-    "HTTP_PROXY": NOBODY,
-    "HTTPS_PROXY": NOBODY,
-    "NO_PROXY": "127.0.0.1,localhost",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ class Outcome:
 
 Call = Callable[[Job], Awaitable[Any]]
 Program = Callable[[Plan], AbstractAsyncContextManager[Call]]
-Play = Callable[[Plan, "Cue"], Awaitable[Outcome]]
+Play = Callable[[Plan, "Cue"], Coroutine[Any, Any, Outcome]]
 Cue = Callable[[], Awaitable[float]]
 
 

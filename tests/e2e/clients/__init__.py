@@ -1,0 +1,1 @@
+"""Other people's clients, unmodified, in front of the drop-in endpoint."""
