@@ -24,7 +24,7 @@ MOST_USES = 10_000
 """More uses of a server tool than ten rounds of sampling come to: no `max_uses` counts more."""
 
 _ADVISOR = "advisor_"
-_OUTSIDE_SOURCES = frozenset({"url", "file"})
+_OUTSIDE_SOURCES = ("url", "file")
 _RUN_BY_THE_CALLER = ("bash_", "text_editor_", "computer_", "memory_")
 _TERM_OF_TTL = {"5m": Terms.MARKS_5M, "1h": Terms.MARKS_1H}
 

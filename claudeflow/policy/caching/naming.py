@@ -20,7 +20,7 @@ _DIGITS = 16
 _MOST_LEVELS = 8
 INJECTED_TOKENS = 2_000
 """More than the text that the API itself adds for tools and schemas (some hundred tokens)."""
-_MEDIA = frozenset({"image", "document", "container_upload"})
+_MEDIA = ("image", "document", "container_upload")
 
 
 def path_of(body: Mapping[str, Any], least_tokens: int, version: str | None = None) -> str | None:

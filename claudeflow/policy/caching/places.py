@@ -12,7 +12,7 @@ from typing import Any
 
 from claudeflow.policy.caching.paths import BASE
 
-_UNMARKABLE = frozenset({"thinking", "redacted_thinking"})
+_UNMARKABLE = ("thinking", "redacted_thinking")
 
 
 @dataclass(frozen=True, slots=True)
