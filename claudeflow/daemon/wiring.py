@@ -141,7 +141,7 @@ async def parts(
             StoreBudgetDesk(shared, actions),
             StoreBatchDesk(shared, batches),
             EventLog(shared.instance, clock.epoch_ms, is_over=not works),
-            StoreAccessDesk(grants),
+            StoreAccessDesk(shared, grants),
         )
         tally, spent = Tally(), await store.read(ledger.spend)
         desk = StoreDesk(shared, shelf, floor, aside, tally=tally, spent=spent)

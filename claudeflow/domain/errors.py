@@ -48,10 +48,17 @@ class ConfigError(ClaudeflowError):
 
 
 class IntakeError(ClaudeflowError):
-    """The caller's fault. `code` is stable and documented in docs/http.md."""
+    """The caller's fault. `code` is stable and documented in docs/http.md.
+
+    `retry_after_s` is there when the same may be asked again after so many seconds.
+    """
 
     code = "bad_request"
     http_status = 400
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s: int | None = retry_after_s
 
 
 class InvalidJob(IntakeError):
@@ -98,10 +105,10 @@ class QueueFull(IntakeError):
 
     code = "lane_full"
     http_status = 503
+    retry_after_s: int
 
     def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+        super().__init__(message, retry_after_s)
 
 
 class PromptError(ClaudeflowError):

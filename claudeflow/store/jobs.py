@@ -18,6 +18,7 @@ from claudeflow.domain.job import (
     NewJob,
 )
 from claudeflow.policy.lanes.flow import FlowKey
+from claudeflow.store import submitters
 from claudeflow.store.rows import (
     INLINE_BYTES,
     candidate_from,
@@ -28,6 +29,7 @@ from claudeflow.store.rows import (
     record_from,
 )
 from claudeflow.store.statements import SQL
+from claudeflow.store.submitters import Sender
 
 RETRY_FULL_LANE_S = 30
 
@@ -47,11 +49,13 @@ def submit(
     templates: Mapping[str, bytes],
     now_ms: int,
     queue_bounds: Mapping[str, int],
+    *,
+    sender: Sender | None = None,
 ) -> list[Accepted]:
-    """Store all jobs, or none. Raises QueueFull.
+    """Store all jobs, or none. Raises QueueFull, TooManyJobs, SpendCapped.
 
     `templates` holds the JSON of each prompt version that they name; `queue_bounds` says how many
-    jobs may wait in a lane (0: no bound).
+    jobs may wait in a lane (0: no bound); `sender` is who sends them, with its caps; None: no caps.
     """
     for version, template in templates.items():
         name = orjson.loads(template)["name"]
@@ -62,6 +66,8 @@ def submit(
     accepted = [_submit_one(raw, job, now_ms) for job in jobs]
     for lane, bound in queue_bounds.items():
         check_room(raw, lane, bound)
+    if sender is not None and any(job.created for job in accepted):
+        submitters.check_room(raw, sender, now_ms)
     return accepted
 
 

@@ -58,8 +58,10 @@ SELECT DISTINCT lane, workflow, model FROM jobs WHERE state = 'queued' AND due =
 
 -- name: open_call
 -- A job's call, written before it leaves.
-INSERT INTO calls (pool, model, lane, workflow, prompt_name, prompt_version, prefix, owner, opened_ms, reserved_nanousd)
-SELECT :pool, model, lane, workflow, prompt_name, prompt_version, prefix, :owner, :now_ms, :reserved_nanousd
+INSERT INTO calls (pool, model, lane, workflow, prompt_name, prompt_version, prefix, owner, opened_ms, reserved_nanousd,
+                   submitted_by)
+SELECT :pool, model, lane, workflow, prompt_name, prompt_version, prefix, :owner, :now_ms, :reserved_nanousd,
+       submitted_by
 FROM jobs WHERE id = :job_id
 RETURNING id;
 
@@ -492,9 +494,9 @@ INSERT INTO batches (name, warms, marks, made_ms) VALUES (:name, :warms, :marks,
 -- name: open_batch_call
 -- One request of a batch, written before it leaves.
 INSERT INTO calls (pool, model, lane, workflow, prompt_name, prompt_version, prefix, owner, opened_ms, reserved_nanousd,
-                   service_tier, batch_id, job_id)
+                   service_tier, batch_id, job_id, submitted_by)
 SELECT :pool, model, lane, workflow, prompt_name, prompt_version, prefix, 'batch', :now_ms, :reserved_nanousd,
-       'batch', :batch_id, id
+       'batch', :batch_id, id, submitted_by
 FROM jobs WHERE id = :job_id
 RETURNING id;
 
@@ -701,3 +703,30 @@ RETURNING id;
 -- The first few receipts, as far as they are too old or too many.
 DELETE FROM receipts WHERE id IN
   (SELECT id FROM (SELECT id, at_ms FROM receipts ORDER BY id LIMIT :limit) WHERE at_ms <= :before_ms OR id <= :up_to_id);
+
+-- name: used_by
+-- What a submitter has in the queue, and what its jobs cost on a day; one row.
+SELECT ifnull(max(s.queued), 0), ifnull(max(d.cost_nanousd), 0), ifnull(max(d.unknown_nanousd), 0), ifnull(max(d.open_nanousd), 0)
+FROM (SELECT :submitted_by AS name) AS asked LEFT JOIN submitters AS s ON s.submitted_by = asked.name
+LEFT JOIN submitter_days AS d ON d.submitted_by = asked.name AND d.day_ms = :day_ms;
+
+-- name: tokens
+-- Every token, the newest first.
+SELECT id, name, hash, allows, created_ms, created_by, expires_ms, revoked_ms, revoked_by, last_used_ms
+FROM tokens ORDER BY id DESC;
+
+-- name: add_token
+-- A new token, unless one of its name is in force.
+INSERT INTO tokens (name, hash, allows, created_ms, created_by, expires_ms)
+VALUES (:name, :hash, :allows, :created_ms, :created_by, :expires_ms)
+ON CONFLICT DO NOTHING
+RETURNING id, name, hash, allows, created_ms, created_by, expires_ms, revoked_ms, revoked_by, last_used_ms;
+
+-- name: revoke_token
+-- The token of a name is in force no more.
+UPDATE tokens SET revoked_ms = :now_ms, revoked_by = :who WHERE name = :name AND revoked_ms IS NULL
+RETURNING id, name, hash, allows, created_ms, created_by, expires_ms, revoked_ms, revoked_by, last_used_ms;
+
+-- name: token_was_used
+-- When a token was used last.
+UPDATE tokens SET last_used_ms = :at_ms WHERE id = :id;

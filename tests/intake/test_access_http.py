@@ -221,7 +221,8 @@ async def test_whoami_tells_who_asks_and_what_it_may_do(house: House) -> None:
     assert found["grants"] == [
         {"to": f"user:{ME}", "roles": ["submit"], "lanes": ["bulk"], "workflows": ["*"]}
     ]
-    assert found["caps"]["max_queued"] == 7
+    assert found["caps"] == {"max_queued": 7, "jobs_per_min": None, "nanousd_per_day": None}
+    assert (found["used"]["queued"], found["used"]["jobs_now"], found["used"]["spent_nanousd"]) == (3, 7, 5)
 
 
 def ids(answer: Answer) -> list[int]:

@@ -43,6 +43,7 @@ def a_new_job(**changes: Any) -> NewJob:
         "max_tokens": 100,
         "body": b'{"messages":[]}',
         "input_bytes": 200,
+        "submitted_by": "alice",
     }
     return NewJob(**(ordinary | changes))
 

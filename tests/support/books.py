@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,35 @@ def contradictions(raw: sqlite3.Connection) -> list[str]:
     wrong += [f"job {job} does not cost what its attempts cost" for (job,) in raw.execute(jobs)]
     shares = """SELECT c.id FROM calls AS c JOIN attempts AS a ON a.call_id = c.id GROUP BY c.id
                 HAVING sum(a.cost_nanousd) <> ifnull(c.cost_nanousd, 0)"""
-    return wrong + [f"the attempts of call {call} cost something else" for (call,) in raw.execute(shares)]
+    wrong += [f"the attempts of call {call} cost something else" for (call,) in raw.execute(shares)]
+    return wrong + [f"of submitter {row[0]} the books say {row}" for row in submitters_amiss(raw)]
+
+
+_WAITING = """
+SELECT submitted_by, count(*) FROM jobs WHERE submitted_by IS NOT NULL AND state = 'queued' GROUP BY 1
+"""
+_SPENT = """
+SELECT submitted_by, day_ms, sum(cost), sum(unknown), sum(open) FROM (
+  SELECT submitted_by, opened_ms / 86400000 * 86400000 AS day_ms, ifnull(cost_nanousd, 0) AS cost,
+         iif(state = 'unknown', reserved_nanousd, 0) AS unknown,
+         iif(state = 'open', reserved_nanousd, 0) AS open
+  FROM calls WHERE submitted_by IS NOT NULL
+  UNION ALL
+  SELECT j.submitted_by, c.opened_ms / 86400000 * 86400000, a.cost_nanousd,
+         iif(c.state = 'settled', 0, c.reserved_nanousd / a.items), 0
+  FROM attempts AS a JOIN jobs AS j ON j.id = a.job_id JOIN calls AS c ON c.id = a.call_id
+  WHERE c.kind = 'pack' AND a.items > 1 AND j.submitted_by IS NOT NULL
+) GROUP BY 1, 2
+"""
+
+
+def submitters_amiss(raw: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Rows about submitters that jobs, calls and attempts do not say. Days without a call are passed over."""
+    waiting = set(raw.execute("SELECT * FROM submitters WHERE queued <> 0")) ^ set(raw.execute(_WAITING))
+    some = "cost_nanousd <> 0 OR unknown_nanousd <> 0 OR open_nanousd <> 0"
+    kept = set(raw.execute(f"SELECT * FROM submitter_days WHERE {some}"))
+    said = {row for row in raw.execute(_SPENT) if any(row[2:])}
+    return sorted(waiting | (kept ^ said))
 
 
 def disagreements(store: Path, invoice: Mapping[str, int]) -> list[str]:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.job import NewJob
+from claudeflow.intake.desks.access import SentLately
 from claudeflow.policy.access.admission import admission
 from claudeflow.policy.access.grants import AccessBook, Grant, Standing
+from claudeflow.policy.access.usage import Used
 
 
 class FakeAccessDesk:
@@ -16,12 +18,16 @@ class FakeAccessDesk:
 
     def __init__(self) -> None:
         self.book = AccessBook((), os.geteuid())
+        self.lately = SentLately(Used(queued=3, cost_nanousd=5), 7.9)
 
     def grant(self, *grants: Grant) -> None:
         self.book = AccessBook(grants, own_uid=-1)
 
     def standing(self, caller: Caller) -> Standing:
         return self.book.standing(caller)
+
+    async def used(self, standing: Standing) -> SentLately:
+        return self.lately
 
     def check(self, jobs: Sequence[NewJob], by: Standing) -> None:
         for job in jobs:

@@ -1,20 +1,29 @@
-"""The desk for access: grants in force."""
+"""The desk for access: grants in force, and what their callers have used of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
+from claudeflow.daemon.shared import Shared
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.job import NewJob
+from claudeflow.intake.desks.access import SentLately
 from claudeflow.policy.access.admission import admission
 from claudeflow.policy.access.grants import AccessBook, Grant, Standing
+from claudeflow.policy.access.usage import RateBook
+from claudeflow.store import submitters
+from claudeflow.store.submitters import Sender
 
 
 class StoreAccessDesk:
-    """An `AccessDesk` that people and their scripts work at."""
+    """An `AccessDesk` over the store."""
 
-    def __init__(self, grants: Iterable[Grant]) -> None:
+    def __init__(self, shared: Shared, grants: Iterable[Grant]) -> None:
+        self._shared = shared
+        self._rates = RateBook()
         self._book = AccessBook(grants, os.geteuid())
 
     def reconfigure(self, grants: Iterable[Grant]) -> None:
@@ -25,9 +34,38 @@ class StoreAccessDesk:
         """Where a Unix user stands."""
         return self._book.standing(caller)
 
-    def check(self, jobs: Sequence[NewJob], by: Standing) -> None:
-        """Whether the caller may send these jobs. Raises Forbidden."""
+    async def used(self, standing: Standing) -> SentLately:
+        """What the caller has used of its caps."""
+        name, per_min = standing.caller.name, standing.caps.jobs_per_min
+        work = partial(submitters.used, name=name, now_ms=self._shared.clock.epoch_ms())
+        level = None
+        if per_min is not None:
+            level = self._rates.level(name, per_min, self._shared.clock.monotonic())
+        return SentLately(await self._shared.store.read(work), level)
+
+    @contextmanager
+    def admitted(self, jobs: Sequence[NewJob], by: Standing | None) -> Iterator[Sender | None]:
+        """Let the caller send these jobs, and count them unless that fails; None is claudeflow itself.
+
+        Raises Forbidden, RateCapped. The caps that the store knows how to hold are those of the Sender.
+        """
+        if by is None:
+            yield None
+            return
         for lane, workflow in {(job.lane, job.workflow) for job in jobs}:
             refusal = admission(by, lane, workflow)
             if refusal is not None:
                 raise refusal
+        name, per_min = by.caller.name, by.caps.jobs_per_min
+        sender = Sender(name, by.caps)
+        if per_min is None:
+            yield sender
+            return
+        refusal = self._rates.draw(name, len(jobs), per_min, self._shared.clock.monotonic())
+        if refusal is not None:
+            raise refusal
+        try:
+            yield sender
+        except BaseException:
+            self._rates.give_back(name, len(jobs))
+            raise

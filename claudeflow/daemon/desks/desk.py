@@ -186,21 +186,26 @@ class StoreDesk:
     async def submit(
         self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None, *, by: Standing | None = None
     ) -> list[Submitted]:
-        """Store all jobs in one transaction, or none, with their receipt. Raises QueueFull, Forbidden."""
-        if by is not None:
-            self._aside.access.check(jobs, by)
+        """Store all jobs in one transaction, or none, with their receipt.
+
+        Raises QueueFull, and what keeps `by` from sending them.
+        """
         lanes = self._shared.config.lanes
         jobs = routed(self._shared, as_answered(self._shared, jobs))
-        work = partial(
-            store_jobs.submit,
-            jobs=jobs,
-            templates=self._shelf.templates_of(jobs),
-            now_ms=self._shared.clock.epoch_ms(),
-            queue_bounds={job.lane: lanes[job.lane].max_queued for job in jobs if job.lane in lanes},
-        )
-        accepted = await self._shared.store.write(
-            work if receipt_of is None else self._receipts.with_receipt(work, receipt_of)
-        )
+        bounds = {job.lane: lanes[job.lane].max_queued for job in jobs if job.lane in lanes}
+        templates, now_ms = self._shelf.templates_of(jobs), self._shared.clock.epoch_ms()
+        with self._aside.access.admitted(jobs, by) as sender:
+            work = partial(
+                store_jobs.submit,
+                jobs=jobs,
+                templates=templates,
+                now_ms=now_ms,
+                queue_bounds=bounds,
+                sender=sender,
+            )
+            accepted = await self._shared.store.write(
+                work if receipt_of is None else self._receipts.with_receipt(work, receipt_of)
+            )
         self._floor.arrive([found.candidate for found in accepted if found.candidate is not None])
         self._tell_submitted(jobs, accepted)
         return submitted(accepted)

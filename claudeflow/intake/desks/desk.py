@@ -112,7 +112,8 @@ class Desk(Protocol):
     async def submit(
         self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None, *, by: Standing | None = None
     ) -> list[Submitted]:
-        """Store all jobs in one transaction, or none, with their receipt. Raises QueueFull, Forbidden.
+        """Store all jobs in one transaction, or none, with their receipt. Raises QueueFull, and what
+        keeps `by` from sending them: Forbidden, TooManyJobs, RateCapped, SpendCapped.
 
         `by` is whoever sends them, with what it may do; None is claudeflow itself, which nothing holds back.
         """

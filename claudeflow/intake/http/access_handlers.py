@@ -21,4 +21,5 @@ class AccessHandlers:
     async def whoami(self, request: Request) -> Response:
         """GET /v1/whoami: who asks, and what it may do."""
         Query(request)
-        return json_response(standing_to_json(standing_of(request)))
+        standing = standing_of(request)
+        return json_response(standing_to_json(standing, await self._desk.used(standing)))

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from claudeflow.domain.errors import IntakeError, InvalidJob, QueueFull
+from claudeflow.domain.errors import IntakeError, InvalidJob
 
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
@@ -42,4 +42,4 @@ def problem_response(
 
 
 def _retry_after(error: IntakeError) -> dict[str, str]:
-    return {"retry-after": str(error.retry_after_s)} if isinstance(error, QueueFull) else {}
+    return {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}

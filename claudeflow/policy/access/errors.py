@@ -17,3 +17,24 @@ class Forbidden(IntakeError):
 
     code = "forbidden"
     http_status = 403
+
+
+class TooManyJobs(IntakeError):
+    """The caller has as many jobs in the queue as it may."""
+
+    code = "too_many_jobs"
+    http_status = 429
+
+
+class RateCapped(IntakeError):
+    """The caller sends more jobs a minute than it may."""
+
+    code = "rate_capped"
+    http_status = 429
+
+
+class SpendCapped(IntakeError):
+    """The caller's jobs have cost today what they may."""
+
+    code = "spend_capped"
+    http_status = 429

@@ -5,6 +5,7 @@ from __future__ import annotations
 from claudeflow.intake.http.openapi.operation import Operation, ok
 from claudeflow.intake.http.openapi.shapes import (
     COUNT,
+    NANOUSD,
     NUMBER,
     TEXT,
     Components,
@@ -25,6 +26,13 @@ def access_operations(known: Components) -> tuple[Operation, ...]:
     caps = answer_of(
         max_queued=nullable(COUNT), jobs_per_min=nullable(NUMBER), nanousd_per_day=nullable(COUNT)
     )
+    used = answer_of(
+        queued=COUNT,
+        jobs_now=nullable(COUNT),
+        spent_nanousd=NANOUSD,
+        unknown_nanousd=NANOUSD,
+        in_flight_nanousd=NANOUSD,
+    )
     caller = answer_of(
         name=TEXT,
         uid=nullable(COUNT),
@@ -33,5 +41,6 @@ def access_operations(known: Components) -> tuple[Operation, ...]:
         roles=ROLES,
         grants=array_of(known.add("Grant", grant)),
         caps=caps,
+        used=used,
     )
     return (Operation("whoami", "GET", "/v1/whoami", "Who asks, and what it may do", ok(caller)),)

@@ -29,6 +29,7 @@ from claudeflow.intake.http.openapi.shapes import (
     one_of,
     sent,
 )
+from claudeflow.policy.access.errors import RateCapped, SpendCapped, TooManyJobs
 
 JOB_ID = Parameter("job_id", ID, where="path")
 
@@ -103,7 +104,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             },
             (Parameter("partial", FLAG, "NDJSON: store the lines that are right, and report the others."),),
             body={JSON: new, NDJSON: TEXT},
-            problems=(InvalidJob, QueueFull),
+            problems=(InvalidJob, QueueFull, TooManyJobs, RateCapped, SpendCapped),
         ),
         Operation(
             "list_jobs",

@@ -21,7 +21,13 @@ from claudeflow.intake.http.errors import (
 from claudeflow.intake.http.idempotency import HEADER, KEYED_PATHS, LONGEST_KEY, SUBMIT_PATH
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.openapi.shapes import TEXT, Schema, reference
-from claudeflow.policy.access.errors import Forbidden, Unauthenticated
+from claudeflow.policy.access.errors import (
+    Forbidden,
+    RateCapped,
+    SpendCapped,
+    TooManyJobs,
+    Unauthenticated,
+)
 from claudeflow.policy.access.roles import Need
 
 JSON = "application/json"
@@ -37,6 +43,8 @@ WITH_A_KEY: tuple[type[IntakeError], ...] = (
     IdempotencyKeyReused,
     BodyTooLarge,
 )
+
+_LATER = (QueueFull, TooManyJobs, RateCapped, SpendCapped)
 
 WITH_A_BODY: tuple[type[IntakeError], ...] = (BodyTooLarge, UnsupportedMediaType)
 
@@ -169,6 +177,6 @@ def _refusal(status: int, kinds: Iterable[type[IntakeError]]) -> dict[str, Any]:
         "description": "\n".join(texts) or HTTPStatus(status).phrase,
         "content": {PROBLEM: {"schema": schema}},
     }
-    if any(issubclass(kind, QueueFull) for kind in listed):
+    if any(issubclass(kind, _LATER) for kind in listed):
         found["headers"] = {"retry-after": {"description": "Seconds.", "schema": TEXT}}
     return found
