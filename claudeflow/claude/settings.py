@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Predicate
+from annotated_types import Ge, Gt, Le, Predicate
 
 
 def is_http_url(value: str) -> bool:
@@ -44,3 +44,15 @@ class ClaudeSettings:
     stream_above_max_tokens: Annotated[int, Ge(0)] = 21_333
     spend_cap_phrases: tuple[str, ...] = ("you have reached your specified",)
     credit_phrases: tuple[str, ...] = ("credit balance is too low",)
+
+
+@dataclass(frozen=True, slots=True)
+class EnquirySettings:
+    """How clients of `/v1/messages/count_tokens` and `/v1/models` are served.
+
+    `per_minute` is how many of their requests are handed on to the API; `models_for_s` how long what it
+    says of its models is good.
+    """
+
+    per_minute: Annotated[int, Ge(1)] = 2_000
+    models_for_s: Annotated[float, Ge(0), Le(86_400)] = 60.0

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
 
-from claudeflow.claude.settings import ClaudeSettings
+from claudeflow.claude.settings import ClaudeSettings, EnquirySettings
 from claudeflow.observe.settings import LogSettings
 from claudeflow.policy.access.settings import GrantSettings
 from claudeflow.policy.batching.settings import BatchSettings
@@ -94,6 +94,7 @@ class Config:
     cache: CacheSettings = field(default_factory=CacheSettings)
     packs: PackSettings = field(default_factory=PackSettings)
     batches: BatchSettings = field(default_factory=BatchSettings)
+    enquiries: EnquirySettings = field(default_factory=EnquirySettings)
     budgets: dict[str, BudgetSettings] = field(default_factory=dict)
     fallback: dict[str, str] = field(default_factory=dict)
     lanes: dict[str, LaneSettings] = field(default_factory=_default_lanes)

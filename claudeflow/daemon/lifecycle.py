@@ -103,6 +103,9 @@ class _Daemon:
         batch_sender = batch_module.BatchClient(self.config.api, keys.key)
         admin_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.admin")
         built.desk.reconciliation.use(partial(open_reports, admin_module.AdminClient))
+        enquiry_module = await asyncio.to_thread(importlib.import_module, "claudeflow.claude.enquiries")
+        enquiry_sender = enquiry_module.EnquiryClient(self.config.api, keys.key)
+        built.desk.messages.use(enquiry_sender)
         worker = built.worker(sender, batch_sender)
         garbage = GarbageKeeper(lambda: worker.running == 0, self.clock.monotonic())
         garbage.take_over()
@@ -118,6 +121,7 @@ class _Daemon:
             task.cancel()
         await sender.aclose()
         await batch_sender.aclose()
+        await enquiry_sender.aclose()
 
     def _listener(self, stack: AsyncExitStack) -> socket.socket:
         """systemd's socket when it passed one, else our own."""

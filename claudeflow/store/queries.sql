@@ -679,10 +679,11 @@ SELECT DISTINCT lane FROM jobs WHERE state = 'queued' AND batched = 1;
 UPDATE jobs SET batched = :batched, due = CASE WHEN due IN (1, 3) THEN 1 + 2 * :batched ELSE due END WHERE id = :id;
 
 -- name: route_lane
--- Waiting jobs of a lane go by batches from now on, or no more.
+-- Waiting jobs of a lane go by batches from now on, or no more; but for those whose callers wait on the line.
 UPDATE jobs SET batched = :batched, due = CASE WHEN due IN (1, 3) THEN 1 + 2 * :batched ELSE due END
 WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND lane = :lane AND batched <> :batched
              AND (:batched = 0 OR (deadline_ms IS NULL AND batch_returns = 0 AND terms & :refused = 0
+                                   AND attended IS NULL
                                    AND input_bytes <= :most_bytes))
              ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,

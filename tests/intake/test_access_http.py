@@ -26,7 +26,7 @@ from tests.support.fake_desk import FakeDesk
 ALICE = Caller("alice", 1001, 1001, 4711, frozenset({1001}))
 ME = ALICE.name
 ROLES: tuple[RoleName, ...] = ("read", "submit", "operate", "admin")
-PARAMETERS = {"job_id": "1", "batch_id": "1", "scope": "all", "name": "team"}
+PARAMETERS = {"job_id": "1", "batch_id": "1", "scope": "all", "name": "team", "model_id": "m"}
 
 
 def routes() -> Iterator[tuple[str, str]]:

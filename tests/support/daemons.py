@@ -14,6 +14,7 @@ import httpx2
 
 from claudeflow.claude.batches import BatchClient
 from claudeflow.claude.client import ClaudeClient
+from claudeflow.claude.enquiries import EnquiryClient
 from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.config import Config, DaemonSettings, StoreSettings
 from claudeflow.daemon.shared import EventStream
@@ -111,6 +112,7 @@ class Bench:
         http = httpx2.AsyncClient(transport=transport or TwinTransport(self.twin))
         api = shared.config.api
         batches = BatchClient(api, "k", http_client=http)
+        self.parts.desk.messages.use(EnquiryClient(api, "k", http_client=http))
         worker = self.parts.worker(ClaudeClient(api, "k", http_client=http), batches)
         self.running = asyncio.create_task(self.parts.engine.run(worker, self.stop, self.hurry))
 

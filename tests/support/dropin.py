@@ -13,21 +13,70 @@ import anthropic
 import httpx2
 
 from claudeflow.config import Config
-from claudeflow.domain.job import JobRecord
+from claudeflow.domain.events import JobFinished
+from claudeflow.domain.job import JobRecord, JobState
 from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.listener import ListenerSettings, listen
 from claudeflow.intake.http.server import ServerSettings, serve
 from claudeflow.twin.engine import Twin
+from claudeflow.twin.transport import TwinTransport
 from tests.support.clocks import WoundClock
 from tests.support.daemons import MODEL, Bench, opened, until
 from tests.support.processes import short_folder
 
+NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
 QUESTION: dict[str, Any] = {
     "model": MODEL,
     "max_tokens": 300,
     "messages": [{"role": "user", "content": "The VPN drops every morning."}],
 }
+
+
+class Weir(httpx2.AsyncBaseTransport):
+    """Stands between the daemon's SDK and the twin: keeps each request, and may hold an answer back.
+
+    `before`: nothing is sent on until it is set. `within`: so is what follows the first `pieces` pieces of
+    an answer's body.
+    """
+
+    def __init__(self, twin: Twin, *, pieces: int = 3) -> None:
+        self._twin = TwinTransport(twin)
+        self._pieces = pieces
+        self.requests: list[httpx2.Request] = []
+        self.before, self.within = asyncio.Event(), asyncio.Event()
+        self.before.set()
+        self.within.set()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        await self.before.wait()
+        response = await self._twin.handle_async_request(request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        return httpx2.Response(
+            response.status_code, headers=response.headers, stream=_Held(response.stream, self)
+        )
+
+    async def passing(self, stream: httpx2.AsyncByteStream) -> AsyncIterator[bytes]:
+        """The pieces of a body."""
+        number = 0
+        async for piece in stream:
+            yield piece
+            number += 1
+            if number == self._pieces:
+                await self.within.wait()
+
+
+class _Held(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, weir: Weir) -> None:
+        self._stream = stream
+        self._weir = weir
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._weir.passing(self._stream)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 @dataclass
@@ -43,6 +92,16 @@ class Door:
         """Every job, the newest first."""
         return await self.bench.parts.desk.list_jobs(JobFilter(limit=500))
 
+    async def the_job(self) -> JobRecord:
+        """The only job."""
+        [job] = await self.jobs()
+        return job
+
+    async def ended(self, state: JobState) -> JobRecord:
+        """The only job, once it has ended so."""
+        await self.bench.recorder.wait_for(JobFinished, lambda event: event.state is state)
+        return await self.the_job()
+
     async def post(self, body: dict[str, Any], **headers: str) -> httpx2.Response:
         """One request without any SDK; underscores in header names are hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -51,7 +110,7 @@ class Door:
 
 def over_socket(path: Path) -> httpx2.AsyncClient:
     """An HTTP client of the socket. Nothing here speaks TLS, so no certificates are loaded."""
-    transport = httpx2.AsyncHTTPTransport(uds=str(path), verify=False)
+    transport = httpx2.AsyncHTTPTransport(uds=str(path), verify=False, limits=NO_LIMITS)
     return httpx2.AsyncClient(transport=transport, base_url="http://claudeflow", timeout=30)
 
 

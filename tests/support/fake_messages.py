@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from claudeflow.domain.enquiry import Answer, Enquiry
 from claudeflow.domain.errors import IntakeError
-from claudeflow.intake.desks.messages import Answer, Ask, Flow
+from claudeflow.intake.desks.messages import Ask, Flow
 
 ANSWERED = Answer(200, {"content-type": "application/json", "request-id": "req_1"}, b'{"type":"message"}')
 
@@ -47,6 +48,7 @@ class FakeMessagesDesk:
 
     def __init__(self) -> None:
         self.asked: list[Ask] = []
+        self.enquired: list[Enquiry] = []
         self.line = FakeLine(ANSWERED)
         self.error: IntakeError | None = None
 
@@ -55,3 +57,9 @@ class FakeMessagesDesk:
         if self.error is not None:
             raise self.error
         return self.line
+
+    async def enquire(self, enquiry: Enquiry) -> Answer:
+        self.enquired.append(enquiry)
+        if self.error is not None:
+            raise self.error
+        return ANSWERED

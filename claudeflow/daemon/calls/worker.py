@@ -16,6 +16,7 @@ from claudeflow.daemon.calls.holds import HoldKeeper
 from claudeflow.daemon.calls.recording import Recording, Told
 from claudeflow.daemon.calls.requests import Requests
 from claudeflow.daemon.calls.retries import Retries
+from claudeflow.daemon.dropin.attendance import Attended
 from claudeflow.daemon.faults import fault_of_ours
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Interrupted, Onlooker, Rejected, Reply, Transient
@@ -50,6 +51,7 @@ class Sender(Protocol):
 @dataclass(slots=True)
 class _Running:
     scope: asyncio.Timeout
+    line: Attended | None
     interrupted_by: str | None = None
     call_is_over: bool = False
 
@@ -105,9 +107,9 @@ class Worker:
         """One attempt, from the claimed job to what is on the disk."""
         shared, job = self._shared, task.job
         sent_at, sent_ms = shared.clock.monotonic(), shared.clock.epoch_ms()
-        running = _Running(asyncio.timeout(None))
-        self._running[job.id] = running
         line = shared.attendance.of(job.id)
+        running = _Running(asyncio.timeout(None), line)
+        self._running[job.id] = running
         if line is not None:
             line.call_begins()
         try:
@@ -123,7 +125,7 @@ class Worker:
             if line is not None and line.has_begun:
                 decision = without_second_try(decision, outcome)
             end = end_of(reply, decision, self._recording.bill(job, reply), duration_s)
-            streamed = task.leads or task.permit.probe
+            streamed = _is_streamed(task, line)
             self._recording.tell(job, end, Told(duration_s, streamed, job.prefix))
             now_ms = shared.clock.epoch_ms()
             await self._record(task, end, fate_of(decision, running.interrupted_by, now_ms, duration_s))
@@ -136,7 +138,7 @@ class Worker:
     async def _call(self, task: Assignment, running: _Running, sent_ms: int) -> Reply:
         try:
             async with running.scope:
-                streamed = task.leads or task.permit.probe
+                streamed = _is_streamed(task, running.line)
                 request = await self._requests.build(
                     task.job, task.plan, streamed=streamed, dialect=task.job.dialect
                 )
@@ -146,13 +148,12 @@ class Worker:
                     error = JobError("held_back", "a 429 came in before this call had left")
                     return Reply(Interrupted(error), sent=False)
                 on_start = partial(self._began, task, sent_ms)
-                line = self._shared.attendance.of(task.job.id)
-                if line is None or line.onlooker is None:
-                    return await self._sender.send(request, on_start=on_start)
-                return await self._sender.send(request, on_start=on_start, onlooker=line.onlooker)
+                onlooker = None if running.line is None else running.line.onlooker
+                return await self._sender.send(request, on_start=on_start, onlooker=onlooker)
         except TimeoutError:
             error = JobError("interrupted", f"the call was stopped: {running.interrupted_by}")
-            return Reply(Interrupted(error), usage_known=False)
+            seen = None if running.line is None else running.line.request_id
+            return Reply(Interrupted(error), usage_known=False, request_id=seen)
         except PromptError as problem:
             return Reply(Rejected(JobError("prompt_error", str(problem))), sent=False)
         except StoreError as problem:
@@ -200,3 +201,8 @@ class Worker:
             self._remind(fate.not_before_ms)
         else:
             task.gate.arrive([task.candidate])
+
+
+def _is_streamed(task: Assignment, line: Attended | None) -> bool:
+    """Whether somebody waits for the beginning of the answer."""
+    return task.leads or task.permit.probe or (line is not None and line.onlooker is not None)

@@ -39,7 +39,6 @@ from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.desk import JobFilter, Submitted
 from claudeflow.intake.desks.events import EventDesk
 from claudeflow.intake.desks.holds import HoldDesk
-from claudeflow.intake.desks.messages import MessagesDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
 from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf
@@ -164,7 +163,7 @@ class StoreDesk:
         return self._books
 
     @property
-    def messages(self) -> MessagesDesk:
+    def messages(self) -> StoreMessagesDesk:
         """Where callers wait for the answer of the API."""
         return self._messages
 

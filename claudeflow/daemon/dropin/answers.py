@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from claudeflow.domain.attempt import Reply
+from claudeflow.domain.enquiry import Answer
 from claudeflow.domain.events import JobFinished
 from claudeflow.domain.job import JobError, JobId, JobState
-from claudeflow.intake.desks.messages import Answer
 from claudeflow.intake.messages.errors import as_the_api_says, told
 
 JOB_ID = "x-claudeflow-job-id"
 _PASSED_BACK = ("anthropic-", "request-id", "x-should-retry")
+_OF_A_BODY = ("content-type", "retry-after")
 
 
 def headers_of(job_id: JobId, api: Mapping[str, str]) -> dict[str, str]:
     """The headers of an answer: the API's own that are a caller's business, and the job's id."""
     passed = {name: value for name, value in api.items() if name.startswith(_PASSED_BACK)}
     return {**passed, JOB_ID: str(job_id)}
+
+
+def passed_back(api: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer that is handed on with its body."""
+    return {name: value for name, value in api.items() if name.startswith(_PASSED_BACK) or name in _OF_A_BODY}
 
 
 def whole_answer(event: JobFinished, reply: Reply | None) -> Answer:

@@ -22,6 +22,11 @@ class Attended(Protocol):
         """Whether the caller has seen the beginning of an answer, and still reads: there is no second one."""
         ...
 
+    @property
+    def request_id(self) -> str | None:
+        """The API's name for the call whose answer has begun, if one has."""
+        ...
+
     def call_begins(self) -> None:
         """A call for the job leaves."""
         ...

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from claudeflow.daemon.dropin.enquiries import Enquiries, EnquirySender
 from claudeflow.daemon.dropin.line import JobLine, Jobs, Queue, Terms
 from claudeflow.daemon.shared import Shared
+from claudeflow.domain.enquiry import Answer, Enquiry
 from claudeflow.domain.job import NewJob
 from claudeflow.intake.desks.desk import READY_PHASE, Submitted
 from claudeflow.intake.desks.messages import Ask, Line
@@ -43,6 +45,11 @@ class StoreMessagesDesk:
         self._floor = floor
         self._counter = counter
         self._queue = queue
+        self._enquiries: Enquiries | None = None
+
+    def use(self, sender: EnquirySender) -> None:
+        """Enquiries are handed on by this one."""
+        self._enquiries = Enquiries(sender, self._shared)
 
     async def open(self, ask: Ask) -> Line:
         """Store the job and let its caller wait for it. Raises QueueFull, NotReady."""
@@ -56,3 +63,9 @@ class StoreMessagesDesk:
         # No await since the commit: nobody can have claimed the job yet.
         self._shared.attendance.add(stored.id, line)
         return line
+
+    async def enquire(self, enquiry: Enquiry) -> Answer:
+        """What the API says. Raises NotReady."""
+        if self._enquiries is None:
+            raise NotReady(f"claudeflow is {self._floor.phase}; ask again", NOT_READY_RETRY_S)
+        return await self._enquiries.ask(enquiry)

@@ -17,12 +17,13 @@ from claudeflow.daemon.dropin.buffer import Buffer
 from claudeflow.daemon.dropin.outlook import GiveUp, foresee
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.attempt import Blocked, Onlooker, Reply
+from claudeflow.domain.enquiry import Answer
 from claudeflow.domain.errors import Conflict, StoreError
 from claudeflow.domain.events import JobFinished
 from claudeflow.domain.hold import HoldCause
 from claudeflow.domain.job import JobId, JobRecord, JobState, OnDisconnect
 from claudeflow.domain.report import Explanation
-from claudeflow.intake.desks.messages import Answer, Flow
+from claudeflow.intake.desks.messages import Flow
 from claudeflow.intake.messages.errors import OVERLOADED, as_the_api_says, error_event, refusal, told
 
 FIRST_LOOK_S = 0.1
@@ -100,9 +101,15 @@ class JobLine:
         """Whether there can be no second try."""
         return self._flows and not self._is_gone and not self.is_cut
 
+    @property
+    def request_id(self) -> str | None:
+        """The API's name for the call whose answer has begun."""
+        return self._headers.get("request-id")
+
     def call_begins(self) -> None:
         """A call leaves: from now on patience does not count."""
         self._calls_out += 1
+        self._headers = {}
 
     def call_ended(self, reply: Reply) -> None:
         """A call came back."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from claudeflow.domain.enquiry import Answer, Enquiry
 from claudeflow.domain.job import NewJob
 from claudeflow.policy.access.grants import Standing
 
@@ -18,15 +19,6 @@ class Ask:
     by: Standing
     stream: bool = False
     patience_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole HTTP answer. Header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +62,8 @@ class MessagesDesk(Protocol):
 
     async def open(self, ask: Ask) -> Line:
         """Store the job and let its caller wait for it. Raises QueueFull, NotReady."""
+        ...
+
+    async def enquire(self, enquiry: Enquiry) -> Answer:
+        """What the API says. Raises NotReady."""
         ...

@@ -107,6 +107,9 @@ def _api_routes(messages: MessagesHandlers, route: Callable[..., Route]) -> list
     return [
         route("/", GET=messages.root),
         route("/v1/messages", POST=messages.create),
+        route("/v1/messages/count_tokens", POST=messages.count_tokens),
+        route("/v1/models", GET=messages.models),
+        route("/v1/models/{model_id}", GET=messages.model),
     ]
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from claudeflow.domain.enquiry import Answer, Enquiry
 from claudeflow.intake.desks.desk import Desk
-from claudeflow.intake.desks.messages import Answer, Line
+from claudeflow.intake.desks.messages import Line
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
 from claudeflow.intake.http.guard import standing_of
 from claudeflow.intake.http.line_response import LineResponse
 from claudeflow.intake.http.responses import json_response
+from claudeflow.intake.messages.headers import read_dialect
 from claudeflow.intake.messages.request import read_ask
+
+COUNT_TOKENS = "/v1/messages/count_tokens"
+MODELS = "/v1/models"
 
 
 class MessagesHandlers:
@@ -34,14 +40,8 @@ class MessagesHandlers:
         check_body_is_json(request)
         catalog = self._desk.catalog
         raw = await read_body(request, catalog.max_body_bytes)
-        ask = read_ask(
-            raw,
-            dict(request.headers.items()),
-            request.url.query,
-            catalog,
-            now_ms=self._clock_ms(),
-            by=standing_of(request),
-        )
+        headers, query = _told(request)
+        ask = read_ask(raw, headers, query, catalog, now_ms=self._clock_ms(), by=standing_of(request))
         line = await self._desk.messages.open(ask)
         leaving = asyncio.create_task(_hang_up(request, line))
         try:
@@ -58,6 +58,30 @@ class MessagesHandlers:
             await line.close()
             return Response(status_code=499)  # nobody reads it
         return LineResponse(line, answer, leaving)
+
+    async def count_tokens(self, request: Request) -> Response:
+        """POST /v1/messages/count_tokens: how many tokens the API counts."""
+        check_body_is_json(request)
+        raw = await read_body(request, self._desk.catalog.max_body_bytes)
+        return await self._enquire(request, COUNT_TOKENS, raw)
+
+    async def models(self, request: Request) -> Response:
+        """GET /v1/models: the models that the API has."""
+        return await self._enquire(request, MODELS, None)
+
+    async def model(self, request: Request) -> Response:
+        """GET /v1/models/{model_id}: one of them."""
+        name = quote(request.path_params["model_id"], safe="")
+        return await self._enquire(request, f"{MODELS}/{name}", None)
+
+    async def _enquire(self, request: Request, path: str, body: bytes | None) -> Response:
+        enquiry = Enquiry(path, read_dialect(*_told(request)), body)
+        return whole(await self._desk.messages.enquire(enquiry))
+
+
+def _told(request: Request) -> tuple[dict[str, str], str]:
+    """The headers, names in lower case, and the query."""
+    return dict(request.headers.items()), request.url.query
 
 
 def whole(answer: Answer) -> Response:

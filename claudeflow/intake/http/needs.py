@@ -9,6 +9,9 @@ from claudeflow.policy.access.roles import Need
 NEEDS: Mapping[str, Need] = {
     "GET /": Need.NOTHING,
     "POST /v1/messages": Need.SUBMIT,
+    "POST /v1/messages/count_tokens": Need.SUBMIT,
+    "GET /v1/models": Need.NAME,
+    "GET /v1/models/{model_id}": Need.NAME,
     "POST /v1/jobs": Need.SUBMIT,
     "GET /v1/jobs": Need.SEE_JOBS,
     "GET /v1/jobs/{job_id}": Need.SEE_JOBS,

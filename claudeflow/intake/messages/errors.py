@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from claudeflow.domain.enquiry import Answer
 from claudeflow.domain.errors import IntakeError, InvalidJob, QueueFull
 from claudeflow.domain.job import JobError
-from claudeflow.intake.desks.messages import Answer
 from claudeflow.intake.http.errors import ModelNotFound, NotReady
 
 TYPE_OF_STATUS: Mapping[int, str] = {
