@@ -21,7 +21,7 @@ LONGEST_MODULE = 300
 LAYERS = "Imports go down only"
 PURE = "Domain and policy know no I/O, clock, chance or log"
 SDK = "Only claude, and what hands the SDK to producers, import it"
-SQL = "Only store speaks SQL"
+SQL = "Only store and mailboxes speak SQL"
 TWIN_KNOWS = "The twin knows the domain at most"
 TWIN_STARTS = "Only the command line and the simulation start the twin"
 
@@ -45,6 +45,7 @@ OFFENCES = [
     ("client", "import claudeflow.intake", {LAYERS}),
     ("daemon", "import sqlite3", {SQL}),
     ("cli", "import aiosqlite", {SQL}),
+    ("intake", "import sqlite3", {SQL}),
     ("twin", "import claudeflow.policy", {TWIN_KNOWS}),
     ("twin", "from claudeflow.store import database", {TWIN_KNOWS}),
     ("twin", "import claudeflow.simulation", {TWIN_KNOWS}),

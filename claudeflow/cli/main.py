@@ -55,6 +55,7 @@ VERBS: Mapping[str, Verb] = {
     "status": Verb("claudeflow.cli.status", "Show lanes, limits, holds and spend."),
     "batches": Verb("claudeflow.cli.batches", "Show Message Batches and what waits for one, or stop one."),
     "packs": Verb("claudeflow.cli.packs", "Show what shared calls have done, or pack a prompt again."),
+    "mailbox": Verb("claudeflow.cli.mailbox", "Make, show and remove mailboxes of producers."),
     "usage": Verb("claudeflow.cli.usage", "Show what was used and what it cost, by any dimension."),
     "prices": Verb("claudeflow.cli.prices", "List prices, or check those of the models in use."),
     "limits": Verb("claudeflow.cli.limits", "Show limits, how they are used, and who waits for what."),

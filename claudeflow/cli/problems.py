@@ -19,6 +19,7 @@ EXIT_OF_CODE: Mapping[str, Exit] = {
     "job_not_found": Exit.NOT_FOUND,
     "batch_not_found": Exit.NOT_FOUND,
     "pack_not_found": Exit.NOT_FOUND,
+    "mailbox_not_found": Exit.NOT_FOUND,
     "hold_not_found": Exit.NOT_FOUND,
     "invalid_hold": Exit.USAGE,
     "budget_not_found": Exit.NOT_FOUND,

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings, EnquirySettings
+from claudeflow.intake.mailbox.settings import MailboxSettings
 from claudeflow.observe.settings import LogSettings
 from claudeflow.policy.access.settings import GrantSettings
 from claudeflow.policy.batching.settings import BatchSettings
@@ -85,6 +86,7 @@ class Config:
     log: LogSettings = field(default_factory=LogSettings)
     api: ClaudeSettings = field(default_factory=ClaudeSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
+    mailboxes: MailboxSettings = field(default_factory=MailboxSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     limits: PoolLimits = field(default_factory=PoolLimits)

@@ -33,6 +33,8 @@ from claudeflow.daemon.catalog import build_catalog
 from claudeflow.daemon.clock import SystemClock
 from claudeflow.daemon.garbage import GarbageKeeper
 from claudeflow.daemon.keys import KeyRing
+from claudeflow.daemon.mailboxes.admission import Admission
+from claudeflow.daemon.mailboxes.keeper import MailboxKeeper
 from claudeflow.daemon.notify import Notifier, listen_fds
 from claudeflow.daemon.prompt_keeper import PromptKeeper
 from claudeflow.daemon.reconcile import open_reports
@@ -113,15 +115,26 @@ class _Daemon:
         watching = front.create_task(Watchdog(self.notifier, built, garbage).run(), name="watchdog")
         prompts = PromptKeeper(built.shared, built.shelf)
         keeping = front.create_task(prompts.run(), name="prompts")
+        mailboxes = self._mailboxes(built)
+        serving = front.create_task(mailboxes.run(), name="mailboxes")
         found = built.recovered
         self.events.emit(DaemonReady(built.shared.instance, found.requeued, found.unknown_calls))
         self.notifier.ready("working")
         await built.engine.run(worker, self.stop, self.hurry)
-        for task in (reloading, watching, keeping):
+        for task in (reloading, watching, keeping, serving):
             task.cancel()
         await sender.aclose()
         await batch_sender.aclose()
         await enquiry_sender.aclose()
+
+    def _mailboxes(self, built: Parts) -> MailboxKeeper:
+        admission = Admission(
+            built.shared, built.desk.submitter, built.desk.access, lambda: built.shelf.catalog
+        )
+        keeper = MailboxKeeper(built.shared, admission)
+        self.events.listen(keeper.owed.apply)
+        built.desk.mailboxes.use(keeper)
+        return keeper
 
     def _listener(self, stack: AsyncExitStack) -> socket.socket:
         """systemd's socket when it passed one, else our own."""
@@ -182,7 +195,7 @@ class _Daemon:
 
 def _check_reloadable(old: Config, new: Config, source: str) -> None:
     """What a running daemon cannot change. Raises ConfigError naming each."""
-    fixed = ("store", "socket", "api", "log", "limits", "pools", "limiter")
+    fixed = ("store", "socket", "mailboxes", "api", "log", "limits", "pools", "limiter")
     mistakes = [
         Mistake(name, "cannot change while the daemon runs: restart it instead")
         for name in fixed

@@ -86,6 +86,13 @@ class BatchNotFound(IntakeError):
     http_status = 404
 
 
+class MailboxNotFound(IntakeError):
+    """No mailbox has this name."""
+
+    code = "mailbox_not_found"
+    http_status = 404
+
+
 class PackNotFound(IntakeError):
     """No prompt of this name is packed, or was."""
 

@@ -10,6 +10,7 @@ from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetTh
 from claudeflow.domain.cache_events import CacheEvent
 from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldCause, Scope
 from claudeflow.domain.job import JobError, JobId, JobState
+from claudeflow.domain.mailbox_events import MailboxEvent
 from claudeflow.domain.pack_events import PackEvent
 from claudeflow.domain.usage import Usage
 
@@ -253,6 +254,7 @@ Event = (
     | CacheEvent
     | PackEvent
     | BatchEvent
+    | MailboxEvent
     | JobFinished
     | JobRequeued
     | PoolGated

@@ -20,8 +20,9 @@ _TOO_DEEP = "is nested too deep: more than 250 levels of lists and objects; flat
 class _Oddities:
     """Notes what standard JSON does not have, while the text is being read."""
 
-    def __init__(self, mistakes: Mistakes) -> None:
+    def __init__(self, mistakes: Mistakes, field: str) -> None:
         self._mistakes = mistakes
+        self._field = field
 
     def pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -34,18 +35,21 @@ class _Oddities:
         return found
 
     def constant(self, name: str) -> None:
-        self._mistakes.add("body", f"{name} is not a JSON number; send a finite number or null")
+        self._mistakes.add(self._field, f"{name} is not a JSON number; send a finite number or null")
 
     def number(self, text: str) -> float:
         value = float(text)
         if not math.isfinite(value):
-            self._mistakes.add("body", f"the number {show(text)} is too large; send a finite number")
+            self._mistakes.add(self._field, f"the number {show(text)} is too large; send a finite number")
         return value
 
 
-def read_object(raw: bytes, mistakes: Mistakes) -> dict[str, Any]:
-    """The JSON object in `raw`. Raises InvalidJob when there is none; notes lesser mistakes."""
-    odd = _Oddities(mistakes)
+def read_object(raw: bytes, mistakes: Mistakes, field: str = "body") -> dict[str, Any]:
+    """The JSON object in `raw`, which mistakes call `field`.
+
+    Raises InvalidJob when there is none; notes lesser mistakes.
+    """
+    odd = _Oddities(mistakes, field)
     try:
         value = json.loads(
             raw.decode("utf-8"),
@@ -54,18 +58,18 @@ def read_object(raw: bytes, mistakes: Mistakes) -> dict[str, Any]:
             parse_float=odd.number,
         )
     except UnicodeDecodeError as error:
-        raise refuse("body", f"is not UTF-8 at byte {error.start}; encode the JSON as UTF-8") from None
+        raise refuse(field, f"is not UTF-8 at byte {error.start}; encode the JSON as UTF-8") from None
     except RecursionError:
-        raise refuse("body", _TOO_DEEP) from None
+        raise refuse(field, _TOO_DEEP) from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise refuse("body", f"is not JSON: {error.msg} at {where}; send one JSON object") from None
+        raise refuse(field, f"is not JSON: {error.msg} at {where}; send one JSON object") from None
     except ValueError:
         raise refuse(
-            "body", "has a number of more than 4,300 digits; send numbers of at most 64 bits"
+            field, "has a number of more than 4,300 digits; send numbers of at most 64 bits"
         ) from None
     if not isinstance(value, dict):
-        raise refuse("body", f"must be a JSON object, found {kind_of(value)}")
+        raise refuse(field, f"must be a JSON object, found {kind_of(value)}")
     return value
 
 

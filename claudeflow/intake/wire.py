@@ -53,6 +53,13 @@ def parse_job(raw: bytes, catalog: Catalog, *, now_ms: int, submitted_by: str | 
         raise refuse("body", f"is {len(raw):,} bytes; a job may have {catalog.max_body_bytes:,} at most")
     mistakes = Mistakes()
     job = read_object(raw, mistakes)
+    return job_of(job, catalog, mistakes, now_ms=now_ms, submitted_by=submitted_by)
+
+
+def job_of(
+    job: dict[str, Any], catalog: Catalog, mistakes: Mistakes, *, now_ms: int, submitted_by: str | None
+) -> NewJob:
+    """The job that these fields ask for. Raises InvalidJob with all mistakes, earlier ones included."""
     envelope = read_envelope(job, catalog, now_ms, mistakes)
     asked = _read_asked(job, catalog, mistakes)
     mistakes.raise_if_any()

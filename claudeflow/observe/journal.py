@@ -18,6 +18,7 @@ import orjson
 from claudeflow.domain import batch_events as batch
 from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
+from claudeflow.domain import mailbox_events as mailbox
 from claudeflow.domain import pack_events as pack
 from claudeflow.domain.attempt import Succeeded
 from claudeflow.domain.budget import BudgetChange
@@ -47,6 +48,11 @@ LEVEL_OF: Mapping[type[ev.Event], str] = {
     pack.PromptUnpacked: "warning",
     batch.BatchLost: "warning",
     batch.BatchRefused: "warning",
+    mailbox.MailboxTroubled: "warning",
+    mailbox.PorterDied: "warning",
+    mailbox.MailboxMended: "notice",
+    mailbox.MailboxTakenUp: "info",
+    mailbox.MailboxGone: "info",
     batch.BatchLate: "notice",
     cache.CacheMissExplained: "notice",
     cache.CacheMissed: "info",

@@ -731,3 +731,57 @@ RETURNING id, name, hash, allows, created_ms, created_by, expires_ms, revoked_ms
 -- name: token_was_used
 -- When a token was used last.
 UPDATE tokens SET last_used_ms = :at_ms WHERE id = :id;
+
+-- name: mailbox_job
+-- The job that a row of a mailbox has become, and when its answer was written.
+SELECT job_id, written_ms FROM mailbox_jobs WHERE mailbox = :mailbox AND inbox_id = :inbox_id AND nonce = :nonce;
+
+-- name: insert_mailbox_job
+-- A row of a mailbox has become a job.
+INSERT INTO mailbox_jobs (mailbox, inbox_id, nonce, job_id, noted_ms)
+VALUES (:mailbox, :inbox_id, :nonce, :job_id, :now_ms);
+
+-- name: mailbox_row_written
+-- The answer to a row of a mailbox is in its outbox.
+UPDATE mailbox_jobs SET written_ms = :now_ms
+WHERE mailbox = :mailbox AND inbox_id = :inbox_id AND nonce = :nonce;
+
+-- name: mailbox_row_owed_again
+-- A row that had its answer is new again: the mailbox's file was put back to an earlier state.
+UPDATE mailbox_jobs SET written_ms = NULL
+WHERE mailbox = :mailbox AND inbox_id = :inbox_id AND nonce = :nonce;
+
+-- name: owed_mailbox_jobs
+-- The jobs whose answers are still to be written to a mailbox.
+SELECT job_id FROM mailbox_jobs WHERE mailbox = :mailbox AND written_ms IS NULL;
+
+-- name: owed_to_mailboxes
+-- How many answers are still to be written, by mailbox.
+SELECT mailbox, count(*) FROM mailbox_jobs WHERE written_ms IS NULL GROUP BY mailbox;
+
+-- name: ended_mailbox_jobs
+-- What is owed to a mailbox of a job that has ended, or that the store has no more.
+SELECT m.inbox_id, m.nonce, m.job_id, j.state, j.stop_reason, j.model, j.error, j.cost_nanousd, j.metadata,
+       j.submitted_ms, j.started_ms, j.finished_ms, j.answer
+FROM mailbox_jobs AS m LEFT JOIN jobs AS j ON j.id = m.job_id
+WHERE m.mailbox = :mailbox AND m.job_id = :job_id AND m.written_ms IS NULL
+  AND (j.id IS NULL OR j.finished_ms IS NOT NULL);
+
+-- name: owed_and_ended
+-- The jobs that have ended, or that the store has no more, whose answers are to be written to a mailbox.
+SELECT DISTINCT m.job_id FROM mailbox_jobs AS m LEFT JOIN jobs AS j ON j.id = m.job_id
+WHERE m.mailbox = :mailbox AND m.written_ms IS NULL AND (j.id IS NULL OR j.finished_ms IS NOT NULL)
+LIMIT :limit;
+
+-- name: job_tokens
+-- What all attempts at a job used together.
+SELECT ifnull(sum(ifnull(a.input_tokens, c.input_tokens)), 0),
+       ifnull(sum(ifnull(a.cache_write_tokens, c.cache_write_5m_tokens + c.cache_write_1h_tokens)), 0),
+       ifnull(sum(ifnull(a.cache_read_tokens, c.cache_read_tokens)), 0),
+       ifnull(sum(ifnull(a.output_tokens, c.output_tokens)), 0)
+FROM attempts AS a JOIN calls AS c ON c.id = a.call_id WHERE a.job_id = :job_id;
+
+-- name: forget_mailbox_jobs
+-- Rows whose answers were written so long ago that no mailbox has them any more.
+DELETE FROM mailbox_jobs WHERE (mailbox, inbox_id, nonce) IN
+  (SELECT mailbox, inbox_id, nonce FROM mailbox_jobs WHERE written_ms < :before_ms LIMIT :limit);

@@ -7,6 +7,7 @@ from typing import Any
 from claudeflow.domain import batch_events as batch
 from claudeflow.domain import cache_events as cache
 from claudeflow.domain import events as ev
+from claudeflow.domain import mailbox_events as mailbox
 from claudeflow.domain import pack_events as pack
 from claudeflow.domain.budget import BudgetAct, BudgetChange
 from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
@@ -106,5 +107,10 @@ ONE_OF_EACH: list[ev.Event] = [
     pack.PackAnswered(9, "triage", "ticket", "3f0c", 7, 6, ("missing: 1",), 0),
     pack.CanaryAnswered(10, "ticket", "3f0c", agreed=False),
     pack.PromptUnpacked("ticket", "3f0c", 20, 4, 0.05, "compare its answers"),
+    mailbox.MailboxTakenUp("tickets", "otrs", "triage"),
+    mailbox.MailboxTroubled("tickets", "locked", "a program keeps it locked", "end its transaction"),
+    mailbox.MailboxMended("tickets"),
+    mailbox.MailboxGone("tickets"),
+    mailbox.PorterDied("tickets", "SIGBUS"),
     pack.PackingJudged("ticket", "3f0c", pays=True, why="a pack of 7 costs 40 % of 7 calls"),
 ]

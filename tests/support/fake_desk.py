@@ -20,6 +20,7 @@ from tests.support.fake_books import FakeBooksDesk
 from tests.support.fake_budgets import FakeBudgetDesk
 from tests.support.fake_cache import FakeCacheDesk
 from tests.support.fake_holds import FakeHoldDesk
+from tests.support.fake_mailboxes import FakeMailboxDesk
 from tests.support.fake_messages import FakeMessagesDesk
 from tests.support.fake_packs import FakePacksDesk
 from tests.support.fake_queue import FakeQueueDesk
@@ -50,6 +51,7 @@ class FakeDesk:
         self.batches = FakeBatchDesk()
         self.packs = FakePacksDesk()
         self.messages = FakeMessagesDesk()
+        self.mailboxes = FakeMailboxDesk()
         self.books = FakeBooksDesk()
         self.cache = FakeCacheDesk()
         self.receipts = FakeReceiptDesk()

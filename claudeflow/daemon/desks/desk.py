@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from claudeflow.daemon.batches.routing import routed
-from claudeflow.daemon.budgets.fallbacks import as_answered
 from claudeflow.daemon.catalog import CatalogShelf
 from claudeflow.daemon.desks.access import StoreAccessDesk
 from claudeflow.daemon.desks.batches import StoreBatchDesk
@@ -19,16 +16,18 @@ from claudeflow.daemon.desks.books import StoreBooksDesk
 from claudeflow.daemon.desks.budgets import StoreBudgetDesk
 from claudeflow.daemon.desks.cache import StoreCacheDesk
 from claudeflow.daemon.desks.holds import StoreHoldDesk
+from claudeflow.daemon.desks.mailboxes import StoreMailboxDesk
 from claudeflow.daemon.desks.packs import StorePacksDesk
 from claudeflow.daemon.desks.queue import Floor as QueueFloor
 from claudeflow.daemon.desks.queue import StoreQueueDesk
-from claudeflow.daemon.desks.receipts import StoreReceiptDesk, submitted
+from claudeflow.daemon.desks.receipts import StoreReceiptDesk
 from claudeflow.daemon.desks.status import StatusBoard
+from claudeflow.daemon.desks.submitting import Submitter
 from claudeflow.daemon.desks.waiters import CANCEL_AGAIN_S, CANCEL_PATIENCE_S, Waiters
 from claudeflow.daemon.dropin.desk import StoreMessagesDesk
 from claudeflow.daemon.reconcile import Reconciler
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.events import Event, JobFinished, JobsSubmitted
+from claudeflow.domain.events import Event, JobFinished
 from claudeflow.domain.job import Candidate, JobError, JobId, JobRecord, JobState, NewJob
 from claudeflow.domain.report import AttemptRow, PoolStatus, Spend, Status
 from claudeflow.intake.catalog import Catalog
@@ -47,6 +46,7 @@ from claudeflow.observe.tally import Tally
 from claudeflow.policy.access.grants import Standing
 from claudeflow.store import batch_ends, reports
 from claudeflow.store import jobs as store_jobs
+from claudeflow.store.database import as_it_is
 
 
 class Floor(QueueFloor, Protocol):
@@ -111,6 +111,8 @@ class StoreDesk:
         self._books = StoreBooksDesk(shared, shelf)
         self._cache = StoreCacheDesk(shared)
         self._packs = StorePacksDesk(shared)
+        self.mailboxes = StoreMailboxDesk(shared)
+        self.submitter = Submitter(shared, shelf, floor, aside.access)
         self._receipts = StoreReceiptDesk(shared)
         self.reconciliation = Reconciler(shared)
         self._status = StatusBoard(shared, tally, spent)
@@ -189,25 +191,8 @@ class StoreDesk:
 
         Raises QueueFull, and what keeps `by` from sending them.
         """
-        lanes = self._shared.config.lanes
-        jobs = routed(self._shared, as_answered(self._shared, jobs))
-        bounds = {job.lane: lanes[job.lane].max_queued for job in jobs if job.lane in lanes}
-        templates, now_ms = self._shelf.templates_of(jobs), self._shared.clock.epoch_ms()
-        with self._aside.access.admitted(jobs, by) as sender:
-            work = partial(
-                store_jobs.submit,
-                jobs=jobs,
-                templates=templates,
-                now_ms=now_ms,
-                queue_bounds=bounds,
-                sender=sender,
-            )
-            accepted = await self._shared.store.write(
-                work if receipt_of is None else self._receipts.with_receipt(work, receipt_of)
-            )
-        self._floor.arrive([found.candidate for found in accepted if found.candidate is not None])
-        self._tell_submitted(jobs, accepted)
-        return submitted(accepted)
+        within = partial(self._receipts.with_receipt, receipt_of=receipt_of) if receipt_of else as_it_is
+        return await self.submitter.submit(jobs, by, within)
 
     async def job(self, job_id: JobId) -> JobRecord:
         """One job. Raises JobNotFound."""
@@ -286,13 +271,3 @@ class StoreDesk:
     async def status(self) -> Status:
         """Lanes, pools, holds and spend."""
         return await self._status.status(self._floor.phase, self._floor.pools())
-
-    def _tell_submitted(self, jobs: Sequence[NewJob], accepted: Sequence[store_jobs.Accepted]) -> None:
-        created: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for job, found in zip(jobs, accepted, strict=True):
-            created[job.lane, job.workflow] += found.created
-            if found.created and found.candidate is None:
-                self._floor.remind(job.not_before_ms)
-        for (lane, workflow), count in created.items():
-            if count:
-                self._shared.emit(JobsSubmitted(lane, workflow, count))

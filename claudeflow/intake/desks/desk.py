@@ -16,6 +16,7 @@ from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.events import EventDesk
 from claudeflow.intake.desks.holds import HoldDesk
+from claudeflow.intake.desks.mailboxes import MailboxDesk
 from claudeflow.intake.desks.messages import MessagesDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
@@ -67,6 +68,11 @@ class Desk(Protocol):
     @property
     def batches(self) -> BatchDesk:
         """Where Message Batches are asked about and stopped."""
+        ...
+
+    @property
+    def mailboxes(self) -> MailboxDesk:
+        """Where mailboxes are asked about."""
         ...
 
     @property

@@ -26,6 +26,7 @@ from claudeflow.intake.http.guard import Guard
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
+from claudeflow.intake.http.mailbox_handlers import MailboxHandlers
 from claudeflow.intake.http.messages_handlers import MessagesHandlers
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.openapi import document as openapi
@@ -60,6 +61,7 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
     queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
     books, packs = BooksHandlers(desk.books, clock_ms), PackHandlers(desk.packs)
     batches, events = BatchHandlers(desk.batches), EventHandlers(desk, clock_ms)
+    mailboxes = MailboxHandlers(desk.mailboxes)
 
     def route(path: str, **by_method: Handler) -> Route:
         if path in KEYED_PATHS:
@@ -86,6 +88,8 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/batches", GET=batches.list_batches),
             route("/v1/batches/{batch_id}", GET=batches.batch),
             route("/v1/batches/{batch_id}/cancel", POST=batches.cancel),
+            route("/v1/mailboxes", GET=mailboxes.report),
+            route("/v1/mailboxes/{name}", GET=mailboxes.one),
             route("/v1/packs", GET=packs.report),
             route("/v1/packs/{name}/reset", POST=packs.reset),
             *_budget_routes(BudgetHandlers(desk.budgets), route),

@@ -33,6 +33,8 @@ NEEDS: Mapping[str, Need] = {
     "GET /v1/batches": Need.READ,
     "GET /v1/batches/{batch_id}": Need.READ,
     "POST /v1/batches/{batch_id}/cancel": Need.OPERATE,
+    "GET /v1/mailboxes": Need.READ,
+    "GET /v1/mailboxes/{name}": Need.READ,
     "GET /v1/packs": Need.READ,
     "POST /v1/packs/{name}/reset": Need.OPERATE,
     "GET /v1/budgets": Need.READ,

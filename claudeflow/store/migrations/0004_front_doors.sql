@@ -139,3 +139,18 @@ SELECT submitted_by, day_ms, sum(cost), sum(unknown), sum(open) FROM (
   FROM attempts AS a JOIN jobs AS j ON j.id = a.job_id JOIN calls AS c ON c.id = a.call_id
   WHERE a.items > 1 AND j.submitted_by IS NOT NULL AND c.submitted_by IS NULL
 ) GROUP BY submitted_by, day_ms;
+
+-- Which row of which mailbox became which job. `mailbox` is its uuid; a row stays until its answer was written, and then
+-- so long as the row of the inbox may be seen again.
+CREATE TABLE mailbox_jobs (
+  mailbox     TEXT    NOT NULL,
+  inbox_id    INTEGER NOT NULL,
+  nonce       TEXT    NOT NULL,
+  job_id      INTEGER NOT NULL,
+  noted_ms    INTEGER NOT NULL,
+  written_ms  INTEGER,                                      -- when its answer was written to the outbox
+  PRIMARY KEY (mailbox, inbox_id, nonce)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX mailbox_jobs_owed ON mailbox_jobs (mailbox, job_id) WHERE written_ms IS NULL;
+CREATE INDEX mailbox_jobs_written ON mailbox_jobs (written_ms) WHERE written_ms IS NOT NULL;

@@ -9,6 +9,7 @@ from typing import Any
 from claudeflow.intake.http.openapi.access import access_operations
 from claudeflow.intake.http.openapi.events import EVENTS
 from claudeflow.intake.http.openapi.jobs import job_operations
+from claudeflow.intake.http.openapi.mailboxes import mailbox_operations
 from claudeflow.intake.http.openapi.money import money_operations
 from claudeflow.intake.http.openapi.operation import Operation, ok
 from claudeflow.intake.http.openapi.queue import (
@@ -46,6 +47,7 @@ def document(version: str) -> Mapping[str, Any]:
         "holds": hold_operations(known),
         "money": money_operations(known),
         "batches": batch_operations(known),
+        "mailboxes": mailbox_operations(known),
         "packs": pack_operations(known),
         "access": access_operations(known),
         "state": (*state_operations(known), EVENTS, _OF_ITSELF),

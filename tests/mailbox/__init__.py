@@ -1,0 +1,1 @@
+"""Mailboxes, from their files to a daemon that serves them."""

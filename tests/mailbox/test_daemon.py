@@ -1,0 +1,168 @@
+"""A real daemon serves mailboxes: rows become jobs, answers come back, and new mailboxes are taken up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from claudeflow.intake.mailbox.making import remove
+from claudeflow.twin.child import twin_process
+from claudeflow.twin.settings import TwinSettings
+from tests.support.books import reading
+from tests.support.daemons import PLENTY, a_job
+from tests.support.mailboxes import a_mailbox, a_site, states_by_name
+from tests.support.processes import Site, daemon_at, eventually, short_folder
+
+TWIN = TwinSettings(reply_tokens=20, **PLENTY)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[str]:
+    with twin_process(TWIN) as twin:
+        yield twin.address
+
+
+@pytest.fixture
+def place(api: str) -> Iterator[tuple[Site, Path]]:
+    with short_folder() as folder:
+        yield a_site(folder, api)
+
+
+def test_a_row_becomes_a_job_and_its_answer_a_row(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    mailbox = a_mailbox(mail)
+    with daemon_at(site):
+        [row_id] = mailbox.ask(metadata='{"ticket": "4711"}', dedupe_key="ticket-4711", priority=5)
+        [answer] = mailbox.answered(1)
+        assert (answer["inbox_id"], answer["state"]) == (row_id, "succeeded")
+        message = json.loads(answer["answer"])
+        assert answer["text"] == message["content"][0]["text"]
+        assert answer["output_tokens"] == message["usage"]["output_tokens"] > 0
+        assert answer["cost_usd"] == pytest.approx(answer["cost_nanousd"] / 1e9)
+        assert json.loads(answer["metadata"]) == {"ticket": "4711"}
+        shown = json.loads(site.cli("show", str(answer["job_id"]), "--json").stdout)
+    assert shown["submitted_by"] == "otrs"
+    assert (shown["workflow"], shown["lane"], shown["priority"]) == ("triage", "standard", 5)
+    assert shown["cost_nanousd"] == answer["cost_nanousd"] > 0
+    [asked] = mailbox.inbox()
+    assert (asked["state"], asked["job_id"], asked["request"]) == ("answered", answer["job_id"], None)
+
+
+def test_a_wrong_row_is_refused_with_the_mistakes_that_the_http_door_names(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    mailbox = a_mailbox(mail)
+    wrong = {"model": "claude-haiku-5-5", "temperature": 1}
+    with daemon_at(site):
+        mailbox.ask(request=json.dumps(wrong), deadline="tomorrow", priority=7)
+        mailbox.ask(request="{nonsense", metadata="[1]", lane="interactive", workflow="other")
+        first, second = mailbox.answered(2)
+        document = json.dumps({"request": wrong, "deadline": "tomorrow", "priority": 7})
+        told = site.cli("submit", "--jsonl", "-", stdin=document + "\n").stderr
+    for mistake in json.loads(first["errors"]):
+        assert mistake["message"] in told
+    assert {mistake["field"] for mistake in json.loads(first["errors"])} >= {"deadline", "request.max_tokens"}
+    named = {mistake["field"]: mistake["message"] for mistake in json.loads(second["errors"])}
+    assert named.keys() >= {"request", "metadata", "lane", "workflow"}
+    assert "lanes of this mailbox are bulk, standard" in named["lane"]
+    assert [row["state"] for row in mailbox.inbox()] == ["refused", "refused"]
+    with reading(site.store) as raw:
+        assert raw.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+
+
+def test_a_prompt_may_be_asked_for_and_its_lane_does_not_count(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    folder = site.folder / "prompts" / "sorter"
+    folder.mkdir(parents=True)
+    (folder / "prompt.toml").write_text(
+        'model = "claude-haiku-5-5"\nmax_tokens = 200\nlane = "interactive"\n'
+    )
+    (folder / "system.md").write_text("You sort tickets.\n")
+    (folder / "user.md").write_text("{{ ticket }}\n")
+    site.configure(prompts={"folder": str(folder.parent)}, **site.tables)
+    mailbox = a_mailbox(mail)
+    with daemon_at(site):
+        mailbox.ask(request=None, prompt="sorter", input='{"ticket": "no toner"}')
+        [answer] = mailbox.answered(1)
+        shown = json.loads(site.cli("show", str(answer["job_id"]), "--json").stdout)
+    assert (shown["lane"], shown["prompt"]["name"], answer["state"]) == ("standard", "sorter", "succeeded")
+
+
+def test_mailboxes_come_and_go_while_the_daemon_runs(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    with daemon_at(site):
+        first = a_mailbox(mail, "first")
+        first.ask()
+        first.answered(1)
+        second = a_mailbox(mail, "second", workflow="review")
+        second.ask()
+        assert second.answered(1)[0]["job_id"] != first.answers()[0]["job_id"]
+        assert {name: row["state"] for name, row in states_by_name(site).items()} == {
+            "first": "serving",
+            "second": "serving",
+        }
+        remove(first.place)
+        eventually(lambda: site.events("MailboxGone"))
+        second.ask(first=2)
+        second.answered(2)
+        assert states_by_name(site).keys() == {"second"}
+
+
+def test_what_ended_while_the_mailbox_was_locked_comes_back(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    mailbox = a_mailbox(mail)
+    with daemon_at(site), mailbox.opened() as raw:
+        mailbox.ask(3, not_before="+1s")
+        eventually(lambda: all(row["state"] == "accepted" for row in mailbox.inbox()))
+        raw.execute("BEGIN IMMEDIATE")
+        eventually(lambda: _finished(site) == 3)
+        assert mailbox.answers() == []
+        raw.execute("COMMIT")
+        assert [row["state"] for row in mailbox.answered(3)] == ["succeeded"] * 3
+
+
+def test_what_ended_while_the_mailbox_could_not_be_written_outlives_the_daemon(
+    place: tuple[Site, Path],
+) -> None:
+    site, mail = place
+    mailbox = a_mailbox(mail)
+    with mailbox.opened() as raw:
+        with daemon_at(site) as daemon:
+            mailbox.ask(3, not_before="+1s")
+            eventually(lambda: all(row["state"] == "accepted" for row in mailbox.inbox()))
+            raw.execute("BEGIN IMMEDIATE")
+            eventually(lambda: _finished(site) == 3)
+            daemon.kill()
+        raw.execute("COMMIT")
+    assert mailbox.answers() == []
+    with daemon_at(site):
+        assert [row["state"] for row in mailbox.answered(3)] == ["succeeded"] * 3
+
+
+def _finished(site: Site) -> int:
+    with reading(site.store) as raw:
+        count: int = raw.execute("SELECT count(*) FROM jobs WHERE finished_ms IS NOT NULL").fetchone()[0]
+    return count
+
+
+def test_rows_of_a_full_lane_wait_and_those_of_another_pass(api: str) -> None:
+    with short_folder() as folder:
+        lanes = {
+            "standard": {"max_queued": 1, "max_in_flight": 1},
+            "bulk": {},
+        }
+        site, mail = a_site(folder, api, lanes=lanes)
+        mailbox = a_mailbox(mail)
+        with daemon_at(site):
+            assert site.cli("pause", "standard", "--reason", "test").returncode == 0
+            site.submit([a_job(900)])
+            mailbox.ask(3)
+            [passing] = mailbox.ask(first=4, lane="bulk")
+            [answer] = mailbox.answered(1)
+            assert answer["inbox_id"] == passing
+            assert [row["state"] for row in mailbox.inbox()] == ["new", "new", "new", "answered"]
+            assert states_by_name(site)["tickets"]["state"] == "full"
+            assert site.cli("resume", "standard").returncode == 0
+            assert {row["state"] for row in mailbox.answered(4)} == {"succeeded"}
