@@ -265,9 +265,9 @@ EVERY_MESSAGE = {
     "limits.output_tokens": "must be a whole number; found true",
     "limits.requests": "must be a whole number; found 1.5",
     "log.format": "must be one of 'auto', 'json' or 'text'; found \"xml\"",
-    "nonsense": "no such key; allowed: default_lane, store, socket, daemon, log, api, admin, mailboxes, "
-    "prompts, prices, limits, pools, limiter, retry, cache, packs, batches, enquiries, budgets, fallback, "
-    "lanes, access",
+    "nonsense": "no such key; allowed: default_lane, store, socket, http, daemon, log, api, admin, "
+    "mailboxes, prompts, prices, limits, pools, limiter, retry, cache, packs, batches, enquiries, budgets, "
+    "fallback, lanes, access",
     "pools.haiku.request": "no such key; did you mean requests?",
     "prompts.folder": "must not be a date or time; found 2026-01-01",
     "socket.mode": 'must be an octal mode such as "0660"; found "rw"',

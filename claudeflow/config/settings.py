@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings, EnquirySettings
+from claudeflow.intake.http.settings import HttpSettings
 from claudeflow.intake.mailbox.settings import MailboxSettings
 from claudeflow.observe.settings import LogSettings
 from claudeflow.policy.access.settings import GrantSettings
@@ -82,6 +83,7 @@ class Config:
     default_lane: str = "standard"
     store: StoreSettings = field(default_factory=StoreSettings)
     socket: SocketSettings = field(default_factory=SocketSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
     api: ClaudeSettings = field(default_factory=ClaudeSettings)

@@ -13,7 +13,7 @@ import importlib
 import signal
 import socket
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from claudeflow.config import (
 from claudeflow.daemon.access.grants import build_grants
 from claudeflow.daemon.catalog import build_catalog
 from claudeflow.daemon.clock import SystemClock
+from claudeflow.daemon.files import SPARE_FILES, connections_that_fit, make_room
 from claudeflow.daemon.garbage import GarbageKeeper
 from claudeflow.daemon.keys import KeyRing
 from claudeflow.daemon.mailboxes.admission import Admission
@@ -42,10 +43,12 @@ from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.watchdog import Watchdog
 from claudeflow.daemon.wiring import Parts, parts
 from claudeflow.domain.errors import ConfigError, Mistake
-from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, OwnTrouble
+from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, DoorOpened, OwnTrouble
 from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.door import Door
 from claudeflow.intake.http.listener import ListenerSettings, listen
 from claudeflow.intake.http.peers import forget_names
+from claudeflow.intake.http.room import BodyRoom
 from claudeflow.intake.http.server import serve
 from claudeflow.observe.journal import Journal
 from claudeflow.store.lock import instance_lock
@@ -90,9 +93,10 @@ class _Daemon:
             closed = asyncio.Event()
             async with AsyncExitStack() as stack:
                 listener = self._listener(stack)
-                app = build_app(built.desk, self.clock.epoch_ms, self._tell_trouble)
+                room = BodyRoom(self.config.http.max_body_bytes_in_memory)
+                app = build_app(built.desk, self.clock.epoch_ms, self._tell_trouble, room)
                 async with asyncio.TaskGroup() as front:
-                    front.create_task(serve(app, listener, closed), name="socket")
+                    front.create_task(serve(app, listener, closed, self._door()), name="socket")
                     await self._work(built, front)
                     closed.set()
 
@@ -135,6 +139,15 @@ class _Daemon:
         self.events.listen(keeper.owed.apply)
         built.desk.mailboxes.use(keeper)
         return keeper
+
+    def _door(self) -> Door:
+        """The door, with no more connections than the process may open files."""
+        wanted = self.config.http.max_connections
+        calls = self.config.limiter.ceiling.maximum
+        open_files = make_room(wanted + calls + SPARE_FILES)
+        connections = connections_that_fit(open_files, wanted, calls)
+        self.events.emit(DoorOpened(connections, wanted, open_files))
+        return Door(replace(self.config.http, max_connections=connections), self.events.emit)
 
     def _listener(self, stack: AsyncExitStack) -> socket.socket:
         """systemd's socket when it passed one, else our own."""
@@ -195,7 +208,7 @@ class _Daemon:
 
 def _check_reloadable(old: Config, new: Config, source: str) -> None:
     """What a running daemon cannot change. Raises ConfigError naming each."""
-    fixed = ("store", "socket", "mailboxes", "api", "log", "limits", "pools", "limiter")
+    fixed = ("store", "socket", "http", "mailboxes", "api", "log", "limits", "pools", "limiter")
     mistakes = [
         Mistake(name, "cannot change while the daemon runs: restart it instead")
         for name in fixed

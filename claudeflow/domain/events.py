@@ -233,6 +233,24 @@ class BooksDrifted:
 
 
 @dataclass(frozen=True, slots=True)
+class DoorOpened:
+    """Producers may connect: `wanted` at once were configured, `open_files` have room for `connections`."""
+
+    connections: int
+    wanted: int
+    open_files: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRefused:
+    """A user's connections or requests were turned away unread, so many `times` since this was told last."""
+
+    code: str
+    user: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class OwnTrouble:
     """Something in claudeflow itself went wrong; `where` names the part."""
 
@@ -269,6 +287,8 @@ Event = (
     | LeaseRefused
     | BooksCompared
     | BooksDrifted
+    | DoorOpened
+    | DoorRefused
     | OwnTrouble
 )
 Emit = Callable[[Event], None]

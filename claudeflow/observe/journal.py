@@ -53,6 +53,8 @@ LEVEL_OF: Mapping[type[ev.Event], str] = {
     mailbox.MailboxMended: "notice",
     mailbox.MailboxTakenUp: "info",
     mailbox.MailboxGone: "info",
+    ev.DoorOpened: "info",
+    ev.DoorRefused: "notice",
     batch.BatchLate: "notice",
     cache.CacheMissExplained: "notice",
     cache.CacheMissed: "info",
@@ -88,6 +90,8 @@ def level_of(event: ev.Event) -> str:
             return "info" if state in (JobState.SUCCEEDED, JobState.CANCELLED) else "notice"
         case ev.CallEnded(outcome=outcome):
             return "debug" if outcome == SUCCEEDED else "notice"
+        case ev.DoorOpened(connections=connections, wanted=wanted) if connections < wanted:
+            return "warning"
         case _:
             return LEVEL_OF[type(event)]
 

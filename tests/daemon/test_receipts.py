@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
 from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.peers import PEER, own_process
 from tests.support.daemons import Bench, a_job, opened
 
 KEYED = {"idempotency-key": "k1"}
@@ -15,7 +17,11 @@ KEYED = {"idempotency-key": "k1"}
 
 def a_client(bench: Bench) -> httpx2.AsyncClient:
     app = build_app(bench.parts.desk, bench.clock.epoch_ms)
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://claudeflow")
+
+    async def as_own_user(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "state": {PEER: own_process()}}, receive, send)
+
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(as_own_user), base_url="http://claudeflow")
 
 
 async def test_a_repeated_request_is_no_second_job_after_a_restart(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+from starlette.types import ASGIApp
 
 from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.door import Door
 from claudeflow.intake.http.listener import ListenerSettings, listen
-from claudeflow.intake.http.server import ServerSettings, serve
+from claudeflow.intake.http.server import serve
 from tests.intake.builders import NOW_MS
 from tests.support.fake_desk import FakeDesk
 from tests.support.truth import Truth
@@ -37,13 +39,15 @@ def a_client(path: Path) -> httpx2.AsyncClient:
 
 
 @asynccontextmanager
-async def serving(desk: FakeDesk, folder: Path, *, grace_s: int = 5) -> AsyncIterator[Served]:
+async def serving(
+    desk: FakeDesk, folder: Path, *, grace_s: int = 5, door: Door | None = None, app: ASGIApp | None = None
+) -> AsyncIterator[Served]:
     """Serve `desk` on a socket in `folder` until the block ends; each answer must be as OpenAPI says."""
     listener = listen(ListenerSettings(folder / "claudeflow.sock"))
     troubles: list[Exception] = []
     stop = asyncio.Event()
-    app = Truth(build_app(desk, lambda: NOW_MS, troubles.append))
-    ended = asyncio.create_task(serve(app, listener.sock, stop, ServerSettings(grace_s=grace_s)))
+    truth = Truth(app or build_app(desk, lambda: NOW_MS, troubles.append))
+    ended = asyncio.create_task(serve(truth, listener.sock, stop, door, grace_s))
     try:
         async with a_client(folder / "claudeflow.sock") as client:
             yield Served(desk, client, folder / "claudeflow.sock", troubles, stop, ended)
@@ -51,4 +55,4 @@ async def serving(desk: FakeDesk, folder: Path, *, grace_s: int = 5) -> AsyncIte
         stop.set()
         await asyncio.gather(ended, return_exceptions=True)
         listener.close()
-    app.raise_if_any()
+    truth.raise_if_any()

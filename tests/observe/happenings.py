@@ -78,6 +78,8 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.HoldSet(Hold(EVERYTHING, HoldCause.CREDIT, ALL_OF_THEM, since_ms=5, probe_at_ms=6)),
     ev.HoldReleased(EVERYTHING, "a probe went well"),
     ev.LeaseRefused(JobId(7), 9),
+    ev.DoorOpened(400, 4096, 1024),
+    ev.DoorRefused("too_slow", "alice", 3),
     ev.OwnTrouble("upkeep", "the store could not be written: disk I/O error"),
     ev.KeyChanged("/etc/claudeflow/key"),
     ev.JobMoved(JobId(7), "bulk", "standard", 3),

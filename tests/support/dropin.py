@@ -18,7 +18,7 @@ from claudeflow.domain.job import JobRecord, JobState
 from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.listener import ListenerSettings, listen
-from claudeflow.intake.http.server import ServerSettings, serve
+from claudeflow.intake.http.server import serve
 from claudeflow.twin.engine import Twin
 from claudeflow.twin.transport import TwinTransport
 from tests.support.clocks import WoundClock
@@ -144,7 +144,7 @@ async def door(
             listener = listen(ListenerSettings(path))
             stop = asyncio.Event()
             app = build_app(bench.parts.desk, bench.clock.epoch_ms, _raise)
-            serving = asyncio.create_task(serve(app, listener.sock, stop, ServerSettings(grace_s=1)))
+            serving = asyncio.create_task(serve(app, listener.sock, stop, grace_s=1))
             if works:
                 bench.start(transport)
                 await until(lambda: bench.parts.engine.is_working)

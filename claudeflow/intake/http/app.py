@@ -34,6 +34,7 @@ from claudeflow.intake.http.pack_handlers import PackHandlers
 from claudeflow.intake.http.queue_handlers import QueueHandlers
 from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
 from claudeflow.intake.http.responses import problem_response
+from claudeflow.intake.http.room import BodyRoom
 from claudeflow.intake.http.submit_handlers import SubmitHandlers
 from claudeflow.intake.messages.errors import api_error
 from claudeflow.intake.mistakes import show
@@ -54,19 +55,24 @@ def log_trouble(error: Exception) -> None:
     _log.error("request failed: %s", type(error).__name__)
 
 
-def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = log_trouble) -> ASGIApp:
+def build_app(
+    desk: Desk,
+    clock_ms: Callable[[], int],
+    on_trouble: OnTrouble = log_trouble,
+    room: BodyRoom | None = None,
+) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
-    keys, guard = KeyBook(desk.receipts), Guard(desk)
+    keys, guard, room = KeyBook(desk.receipts), Guard(desk), room or BodyRoom()
     handlers, holds = Handlers(desk), HoldHandlers(desk.holds, clock_ms)
     queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
-    books, packs = BooksHandlers(desk.books, clock_ms), PackHandlers(desk.packs)
-    batches, events = BatchHandlers(desk.batches), EventHandlers(desk, clock_ms)
+    books, events = BooksHandlers(desk.books, clock_ms), EventHandlers(desk, clock_ms)
     mailboxes = MailboxHandlers(desk.mailboxes)
 
     def route(path: str, **by_method: Handler) -> Route:
         if path in KEYED_PATHS:
             by_method["POST"] = keys.once(by_method["POST"])
-        return Route(path, _answering(path, by_method, guard, on_trouble), methods=list(by_method))
+        answer = _answering(path, by_method, guard, on_trouble)
+        return Route(path, room.kept_by(answer), methods=list(by_method))
 
     app = Starlette(
         routes=[
@@ -85,13 +91,10 @@ def build_app(desk: Desk, clock_ms: Callable[[], int], on_trouble: OnTrouble = l
             route("/v1/usage", GET=books.usage),
             route("/v1/prices/check", GET=books.check_prices),
             route("/v1/cache", GET=CacheHandlers(desk.cache).report),
-            route("/v1/batches", GET=batches.list_batches),
-            route("/v1/batches/{batch_id}", GET=batches.batch),
-            route("/v1/batches/{batch_id}/cancel", POST=batches.cancel),
+            *_batch_routes(BatchHandlers(desk.batches), route),
             route("/v1/mailboxes", GET=mailboxes.report),
             route("/v1/mailboxes/{name}", GET=mailboxes.one),
-            route("/v1/packs", GET=packs.report),
-            route("/v1/packs/{name}/reset", POST=packs.reset),
+            *_pack_routes(PackHandlers(desk.packs), route),
             *_budget_routes(BudgetHandlers(desk.budgets), route),
             route("/v1/events", GET=events.follow),
             route("/v1/status", GET=handlers.status),
@@ -114,6 +117,21 @@ def _api_routes(messages: MessagesHandlers, route: Callable[..., Route]) -> list
         route("/v1/messages/count_tokens", POST=messages.count_tokens),
         route("/v1/models", GET=messages.models),
         route("/v1/models/{model_id}", GET=messages.model),
+    ]
+
+
+def _batch_routes(batches: BatchHandlers, route: Callable[..., Route]) -> list[Route]:
+    return [
+        route("/v1/batches", GET=batches.list_batches),
+        route("/v1/batches/{batch_id}", GET=batches.batch),
+        route("/v1/batches/{batch_id}/cancel", POST=batches.cancel),
+    ]
+
+
+def _pack_routes(packs: PackHandlers, route: Callable[..., Route]) -> list[Route]:
+    return [
+        route("/v1/packs", GET=packs.report),
+        route("/v1/packs/{name}/reset", POST=packs.reset),
     ]
 
 

@@ -14,8 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.intake.http.errors import BodyTooLarge
+from claudeflow.intake.http.room import held_by
 
 MOST_NDJSON_BYTES = 512 * 1024 * 1024
+PATIENT = "claudeflow.patient"
+"""Set in a request's scope: its body may come in as slowly as it likes, since none of it is kept."""
+
 _THROWN_AWAY_FACTOR = 2
 _WAS_READ = "claudeflow.body_was_read"
 
@@ -37,10 +41,11 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     if _declared_length(request) > most_bytes * _THROWN_AWAY_FACTOR:
         raise too_large
     pieces: list[bytes] = []
-    size = 0
+    size, held = 0, held_by(request)
     async for piece in request.stream():
         size += len(piece)
         if size <= most_bytes:
+            held.take(len(piece))
             pieces.append(piece)
         elif size <= most_bytes * _THROWN_AWAY_FACTOR:
             pieces.clear()
@@ -60,13 +65,14 @@ async def read_lines(
     `feed` is given every piece of the body as it comes in.
     """
     splitter = LineSplitter(most_line_bytes)
-    size = 0
+    size, held = 0, held_by(request)
     async for piece in request.stream():
         size += len(piece)
         if size > MOST_NDJSON_BYTES:
             raise BodyTooLarge(
                 f"the body is larger than {MOST_NDJSON_BYTES:,} bytes; send it in several requests"
             )
+        held.take(len(piece))
         if feed is not None:
             feed(piece)
         for line in splitter.feed(piece):

@@ -91,3 +91,38 @@ class IdempotencyKeyReused(IntakeError):
 
     code = "idempotency_key_reused"
     http_status = 422
+
+
+class MalformedRequest(IntakeError):
+    """What came in is no HTTP request, or one that nobody could answer."""
+
+    code = "malformed_request"
+    http_status = 400
+
+
+class TooSlow(IntakeError):
+    """The head or the body of the request took too long, or nobody read the answer."""
+
+    code = "too_slow"
+    http_status = 408
+
+
+class HeadTooLarge(IntakeError):
+    """The head of the request is larger than is read."""
+
+    code = "head_too_large"
+    http_status = 431
+
+
+class NoRoom(IntakeError):
+    """The bodies of the requests under way fill the memory that is theirs."""
+
+    code = "no_room"
+    http_status = 503
+
+
+class TooManyConnections(IntakeError):
+    """As many connections are open as may be, of all or of this user."""
+
+    code = "too_many_connections"
+    http_status = 503

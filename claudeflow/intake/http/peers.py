@@ -11,7 +11,7 @@ import struct
 from functools import lru_cache
 from pathlib import Path
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from claudeflow.domain.caller import Caller
 from claudeflow.intake.http.streams import ABORT
@@ -25,10 +25,10 @@ _MOST_GROUPS_BYTES = 1024  # the most that Python reads of a socket option: 256 
 _NOBODY = 65_534
 
 
-class PeerProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+class PeerProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol whose requests know the peer of their connection."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Read the peer's credentials once per connection, and let streams end it at once."""
         super().connection_made(transport)
         self.app_state = {ABORT: transport.abort, PEER: peer_of(transport.get_extra_info("socket"))}
@@ -47,6 +47,15 @@ def own_process() -> Caller:
     """The user of this process."""
     uid, gid = os.geteuid(), os.getegid()
     return Caller(login_name(uid), uid, gid, os.getpid(), _known_groups(gid, os.getgroups()))
+
+
+def user_of(sock: socket.socket | None) -> tuple[int, str]:
+    """User id and login name of whoever connected; -1 when the socket is not Unix."""
+    if sock is None or sock.family != socket.AF_UNIX:
+        return -1, ""
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid = _CREDENTIALS.unpack(raw)[1]
+    return uid, login_name(uid)
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -39,6 +40,15 @@ def problem_response(
     return Response(
         orjson.dumps(problem), error.http_status, {**_retry_after(error), **(headers or {})}, _PROBLEM
     )
+
+
+def problem_bytes(error: IntakeError) -> bytes:
+    """An error as a whole HTTP/1.1 response, after which the connection is closed."""
+    response = problem_response(error, headers={"connection": "close"})
+    phrase = HTTPStatus(error.http_status).phrase
+    lines = [f"HTTP/1.1 {error.http_status} {phrase}".encode()]
+    lines += [name + b": " + value for name, value in response.raw_headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body)
 
 
 def _retry_after(error: IntakeError) -> dict[str, str]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from claudeflow.intake.http.peers import PeerProtocol
+from claudeflow.intake.http.door import Door
+from claudeflow.intake.http.protocol import DoorProtocol
 
-_MOST_HEADER_BYTES = 16 * 1024
+GRACE_S = 5
+"""How long requests that are being answered may still take after the stop."""
 
 
 class StopRequest(Protocol):
@@ -24,29 +26,17 @@ class StopRequest(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """How patient the server is.
-
-    `keep_alive_s`: how long an idle connection stays open. `grace_s`: how long requests that are
-    being answered may still take after the stop.
-    """
-
-    keep_alive_s: int = 75
-    grace_s: int = 5
-
-
 async def serve(
-    app: ASGIApp, sock: socket.socket, stop: StopRequest, settings: ServerSettings | None = None
+    app: ASGIApp, sock: socket.socket, stop: StopRequest, door: Door | None = None, grace_s: int = GRACE_S
 ) -> None:
     """Answer requests on a listening socket until `stop` is set, then end within about `grace_s`.
 
     Cancelling it closes all connections at once. The socket is closed in either case.
     """
-    chosen = settings or ServerSettings()
+    door = door or Door()
     config = uvicorn.Config(
         app,
-        http=PeerProtocol,
+        http=partial(DoorProtocol, door=door),  # type: ignore[arg-type]
         ws="none",
         loop="none",
         lifespan="off",
@@ -55,9 +45,8 @@ async def serve(
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
-        timeout_keep_alive=chosen.keep_alive_s,
-        timeout_graceful_shutdown=chosen.grace_s,
+        timeout_keep_alive=door.settings.keep_alive_s,
+        timeout_graceful_shutdown=grace_s,
     )
     server = _Server(config, stop)
     try:

@@ -10,6 +10,7 @@ from claudeflow.domain.errors import InvalidJob, Mistake
 from claudeflow.domain.job import JobId, NewJob
 from claudeflow.intake.desks.desk import Submitted
 from claudeflow.intake.http.bodies import Line
+from claudeflow.intake.http.room import Held
 
 CHUNK_JOBS = 100
 _MOST_ERRORS = 1_000
@@ -66,7 +67,9 @@ async def read_all(lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> li
     return jobs
 
 
-async def submit_good_ones(submit: Submit, lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> None:
+async def submit_good_ones(
+    submit: Submit, lines: AsyncIterator[Line], parse: Parse, tally: Tally, held: Held
+) -> None:
     """Store the jobs that are right as they come in, 100 at once; wrong lines are only counted."""
     jobs: list[NewJob] = []
     number = 0
@@ -77,6 +80,7 @@ async def submit_good_ones(submit: Submit, lines: AsyncIterator[Line], parse: Pa
             jobs.append(job)
         if len(jobs) == CHUNK_JOBS:
             tally.add(await submit(jobs), number)
+            held.give_back()
             jobs = []
     tally.add(await submit(jobs) if jobs else [], number)
 

@@ -11,12 +11,13 @@ from starlette.responses import Response
 from claudeflow.domain.errors import IntakeError, InvalidJob, Mistake
 from claudeflow.domain.job import NewJob
 from claudeflow.intake.desks.desk import Desk, Submitted
-from claudeflow.intake.http.bodies import read_body, read_lines
+from claudeflow.intake.http.bodies import PATIENT, read_body, read_lines
 from claudeflow.intake.http.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from claudeflow.intake.http.guard import standing_of, who
 from claudeflow.intake.http.idempotency import KeyBook, Once, media_type
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response, problem_response
+from claudeflow.intake.http.room import held_by
 from claudeflow.intake.http.submission import Tally, read_all, submit_good_ones
 from claudeflow.intake.mistakes import show
 from claudeflow.intake.wire import parse_job
@@ -84,10 +85,11 @@ class SubmitHandlers:
 
     async def _submit_good_ones(self, request: Request) -> Response:
         tally = Tally()
+        request.scope[PATIENT] = True
         lines = read_lines(request, self._desk.catalog.max_body_bytes)
         try:
             submit = partial(self._desk.submit, by=standing_of(request))
-            await submit_good_ones(submit, lines, self._parser(request), tally)
+            await submit_good_ones(submit, lines, self._parser(request), tally, held_by(request))
         except IntakeError as error:
             return problem_response(error, tally.to_json())
         return _answer_to(tally) if tally.ids or tally.errors else _no_jobs()

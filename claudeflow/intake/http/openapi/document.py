@@ -32,7 +32,9 @@ PATH = "/openapi.json"
 
 _INTRODUCTION = """\
 The daemon's HTTP interface, served over a Unix socket. Errors are problem documents (RFC 9457) whose `code` \
-does not change. Query parameters and fields that an operation does not know are refused.\
+does not change. Query parameters and fields that an operation does not know are refused. Before any \
+operation the door itself may answer 400 `malformed_request`, 408 `too_slow`, 431 `head_too_large` or 503 \
+`too_many_connections`, and close the connection.\
 """
 
 

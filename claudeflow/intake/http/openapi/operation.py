@@ -15,6 +15,7 @@ from claudeflow.intake.http.errors import (
     InternalError,
     InvalidIdempotencyKey,
     InvalidQuery,
+    NoRoom,
     NotAcceptable,
     UnsupportedMediaType,
 )
@@ -44,9 +45,9 @@ WITH_A_KEY: tuple[type[IntakeError], ...] = (
     BodyTooLarge,
 )
 
-_LATER = (QueueFull, TooManyJobs, RateCapped, SpendCapped)
+_LATER = (QueueFull, TooManyJobs, RateCapped, SpendCapped, NoRoom)
 
-WITH_A_BODY: tuple[type[IntakeError], ...] = (BodyTooLarge, UnsupportedMediaType)
+WITH_A_BODY: tuple[type[IntakeError], ...] = (BodyTooLarge, UnsupportedMediaType, NoRoom)
 
 
 @dataclass(frozen=True, slots=True)
