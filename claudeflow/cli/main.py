@@ -53,6 +53,7 @@ VERBS: Mapping[str, Verb] = {
     "pause": Verb("claudeflow.cli.pause", "Hold a lane."),
     "resume": Verb("claudeflow.cli.resume", "Let a paused lane go on."),
     "status": Verb("claudeflow.cli.status", "Show lanes, limits, holds and spend."),
+    "follow": Verb("claudeflow.cli.follow", "Print what happens, as it happens."),
     "batches": Verb("claudeflow.cli.batches", "Show Message Batches and what waits for one, or stop one."),
     "packs": Verb("claudeflow.cli.packs", "Show what shared calls have done, or pack a prompt again."),
     "mailbox": Verb("claudeflow.cli.mailbox", "Make, show and remove mailboxes of producers."),

@@ -35,8 +35,9 @@ INTRODUCTION = """\
 # Events
 
 Everything that happens in the daemon is one event on one stream. `GET /v1/events` tells them as they happen,
-as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html). The log is made of
-the same events. This page is drawn from the classes in `claudeflow/domain`; a test compares the two.
+as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html); `claudeflow follow`
+prints them, and the [Python client](python.md#events) iterates over them. The log is made of the same events.
+This page is drawn from the classes in `claudeflow/domain`; a test compares the two.
 
 ```sh
 curl -N --unix-socket /run/claudeflow/claudeflow.sock \\
