@@ -1,4 +1,4 @@
-"""Many jobs: one for each line of a file, answers as JSON lines on stdout. Broken off, it can simply run again.
+"""Many jobs: one for each line of a file, answers as JSON lines. Broken off, it can simply run again.
 
 CLAUDEFLOW_SOCKET=my.sock python examples/python/many_jobs.py questions.txt > answers.jsonl
 """

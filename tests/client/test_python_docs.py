@@ -57,7 +57,7 @@ def test_the_page_runs_from_its_first_to_its_last_block(site: Site, tmp_path: Pa
     assert any(line.startswith("job_finished ") and line.endswith(" succeeded") for line in lines)
     assert any(line.startswith("invalid_job {") and "Did you mean" in line for line in lines)
     assert any(line.startswith("queued ") for line in lines)
-    assert "cancelled None" in lines
+    assert any(line.startswith("cancelled ") for line in lines)
 
 
 def test_every_exception_is_on_the_page() -> None:
@@ -97,7 +97,7 @@ def test_fan_out(site: Site, tmp_path: Path) -> None:
     document.write_text("All badges are renewed in March. Please send a photograph. " * 20)
     done = run(site, str(ROOT / "examples/python/fan_out.py"), str(document))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("?\n") == 3
+    assert {"What is this about?", "What is unclear in it?"} <= set(done.stdout.splitlines())
 
 
 def test_the_client_and_the_command_line_look_in_the_same_places() -> None:
