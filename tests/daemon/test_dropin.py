@@ -301,7 +301,9 @@ async def test_a_call_that_is_out_is_waited_for_whatever_the_patience(tmp_path: 
 
 async def test_a_budget_that_is_spent_is_a_429_until_its_period_ends(tmp_path: Path) -> None:
     budgets = {"team": BudgetSettings(scope="all", limit_usd=0.000_000_1, period="day", hard=True)}
-    async with door(tmp_path, config=a_config(tmp_path, budgets=budgets)) as at:
+    clock = WoundClock()
+    clock.advance(86_400 + 43_200 - clock.epoch() % 86_400)  # to noon: no other day begins meanwhile
+    async with door(tmp_path, clock=clock, config=a_config(tmp_path, budgets=budgets)) as at:
         answer = await at.post(QUESTION)
         now_ms = at.bench.clock.epoch_ms()
         left_s = (86_400_000 - now_ms % 86_400_000) / 1000
