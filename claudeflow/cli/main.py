@@ -69,6 +69,8 @@ VERBS: Mapping[str, Verb] = {
     "prompts": Verb("claudeflow.cli.prompts", "List, show, render and check prompt templates."),
     "lint": Verb("claudeflow.cli.lint", "Find what spoils the cache of a prompt."),
     "budget": Verb("claudeflow.cli.budget", "Show budgets, set their limits, release what they hold."),
+    "token": Verb("claudeflow.cli.token", "Make, list and revoke tokens."),
+    "whoami": Verb("claudeflow.cli.whoami", "Say who you are to the daemon, and what you may do."),
     "config": Verb("claudeflow.cli.config", "Check or show the configuration."),
     "completion": Verb("claudeflow.cli.completion", "Print the completion script of a shell."),
     "version": Verb("claudeflow.cli.version", "Show the versions of claudeflow and what it stands on."),

@@ -25,6 +25,8 @@ EXIT_OF_CODE: Mapping[str, Exit] = {
     "budget_not_found": Exit.NOT_FOUND,
     "invalid_budget": Exit.USAGE,
     "nothing_to_release": Exit.CONFLICT,
+    "token_not_found": Exit.NOT_FOUND,
+    "invalid_token": Exit.USAGE,
     "conflict": Exit.CONFLICT,
     "lane_full": Exit.FAILED,
     "no_admin_key": Exit.BAD_CONFIG,

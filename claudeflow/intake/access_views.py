@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
+from claudeflow.domain.token import Token
 from claudeflow.intake.desks.access import SentLately
+from claudeflow.intake.times import write_time
 from claudeflow.policy.access.grants import Grant, Standing
 from claudeflow.policy.access.roles import Role
 
@@ -41,3 +45,24 @@ def _grant_to_json(grant: Grant) -> dict[str, Any]:
         "lanes": list(grant.settings.lanes),
         "workflows": list(grant.settings.workflows),
     }
+
+
+def token_to_json(token: Token, now_ms: int) -> dict[str, Any]:
+    """A token, without what it is recognised by."""
+    return {
+        "name": token.name,
+        "state": _state_of(token, now_ms),
+        **orjson.loads(token.allows),
+        "created_at": write_time(token.created_ms),
+        "created_by": token.created_by,
+        "expires_at": write_time(token.expires_ms),
+        "revoked_at": write_time(token.revoked_ms),
+        "revoked_by": token.revoked_by,
+        "last_used": write_time(token.last_used_ms),
+    }
+
+
+def _state_of(token: Token, now_ms: int) -> str:
+    if token.revoked_ms is not None:
+        return "revoked"
+    return "expired" if token.expires_ms is not None and token.expires_ms <= now_ms else "in_force"

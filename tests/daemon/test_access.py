@@ -13,7 +13,10 @@ from claudeflow.daemon.access.grants import build_grants
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.errors import ConfigError, IntakeError
 from claudeflow.domain.job import JobId
+from claudeflow.intake.desks.access import NewToken, TokenNotFound
 from claudeflow.intake.wire import parse_job
+from claudeflow.policy.access.errors import Unauthenticated
+from claudeflow.policy.access.roles import Role
 from claudeflow.policy.access.settings import GrantSettings
 from tests.support.clocks import WoundClock
 from tests.support.daemons import Bench, a_config, a_job, opened, running
@@ -86,6 +89,88 @@ async def test_jobs_come_at_the_rate_of_the_cap_and_those_that_are_refused_do_no
         lately = await bench.parts.desk.access.used(bench.parts.desk.access.standing(ALICE))
         assert lately.jobs_now == 2
         await send(bench, a_job(3))
+
+
+async def a_token(bench: Bench, expires_ms: int | None = None, **allows: Any) -> str:
+    wanted = NewToken("ci", GrantSettings(**allows), expires_ms, "root")
+    _, text = await bench.parts.desk.access.create_token(wanted)
+    return text
+
+
+def files_with(secret: bytes, folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if secret in path.read_bytes()]
+
+
+async def unknown(bench: Bench, text: str) -> str:
+    with pytest.raises(Unauthenticated) as refusal:
+        await bench.parts.desk.access.standing_of_token(text)
+    return str(refusal.value)
+
+
+async def test_a_token_outlives_a_restart_and_its_secret_is_nowhere(tmp_path: Path) -> None:
+    config = replace(a_config(tmp_path), access={"token:ci": GrantSettings(roles=("read",))})
+    async with opened(tmp_path, config=config) as bench:
+        text = await a_token(bench, lanes=("bulk",), max_queued=3)
+    async with opened(tmp_path, config=config) as bench:
+        standing = await bench.parts.desk.access.standing_of_token(text)
+        assert standing.caller == Caller("token:ci")
+        assert standing.roles == {Role.READ, Role.SUBMIT}
+        assert standing.caps.max_queued == 3
+        assert standing.reaches(Role.SUBMIT, "bulk", "x")
+        assert not standing.reaches(Role.SUBMIT, "standard", "x")
+    secret = text.rpartition("_")[2].encode()
+    assert files_with(secret, tmp_path) == []
+
+
+async def test_a_token_is_good_until_it_expires_or_is_revoked(tmp_path: Path) -> None:
+    clock = WoundClock()
+    async with opened(tmp_path, clock=clock) as bench:
+        desk = bench.parts.desk.access
+        text = await a_token(bench, clock.epoch_ms() + 5_000)
+        clock.advance(4)
+        await desk.standing_of_token(text)
+        clock.advance(1)
+        assert "the token ci has expired" in await unknown(bench, text)
+        await desk.revoke_token("ci", "root")
+        again = await a_token(bench)
+        assert again != text
+        assert "not valid" in await unknown(bench, text)
+        await desk.standing_of_token(again)
+        await desk.revoke_token("ci", "root")
+        assert "not valid" in await unknown(bench, again)
+        with pytest.raises(TokenNotFound, match="no token in force has the name ci"):
+            await desk.revoke_token("ci", "root")
+    async with opened(tmp_path, clock=clock) as bench:
+        assert "not valid" in await unknown(bench, again)
+
+
+@pytest.mark.parametrize("change", ["name", "secret", "length", "prefix"])
+async def test_nothing_but_the_very_token_is_recognised(tmp_path: Path, change: str) -> None:
+    async with opened(tmp_path) as bench:
+        text = await a_token(bench)
+        await bench.parts.desk.access.standing_of_token(text)
+        last = "0" if text[-1] != "0" else "1"
+        other = {
+            "name": text.replace("_ci_", "_cd_"),
+            "secret": text[:-1] + last,
+            "length": text[:-1],
+            "prefix": text.removeprefix("cf_"),
+        }
+        assert "not valid" in await unknown(bench, other[change])
+
+
+async def test_when_a_token_was_used_last_is_kept_to_the_hour(tmp_path: Path) -> None:
+    clock = WoundClock()
+    async with opened(tmp_path, clock=clock) as bench:
+        desk, hour_ms = bench.parts.desk.access, 3_600_000
+        text = await a_token(bench)
+        assert (await desk.tokens())[0].last_used_ms is None
+        await desk.standing_of_token(text)
+        first_ms = clock.epoch_ms() - clock.epoch_ms() % hour_ms
+        assert (await desk.tokens())[0].last_used_ms == first_ms
+        clock.advance(2 * 3_600)
+        await desk.standing_of_token(text)
+        assert (await desk.tokens())[0].last_used_ms == first_ms + 2 * hour_ms
 
 
 async def test_other_grants_are_in_force_at_once(tmp_path: Path) -> None:

@@ -88,11 +88,19 @@ class House:
         kind: str = "application/json",
         *,
         caller: Caller | None = ALICE,
+        headers: dict[str, str] | None = None,
         **query: str,
     ) -> Answer:
         content_type = kind if body else None
         answer = await call(
-            self._app, method, path, query=query, body=body, content_type=content_type, caller=caller
+            self._app,
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            caller=caller,
+            headers=headers,
         )
         return Answer(*answer)
 

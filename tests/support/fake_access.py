@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 
+from claudeflow.daemon.access.tokens import settings_of
 from claudeflow.domain.caller import Caller
+from claudeflow.domain.errors import Conflict
 from claudeflow.domain.job import NewJob
-from claudeflow.intake.desks.access import SentLately
+from claudeflow.domain.token import Token, hash_of, token_text
+from claudeflow.intake.desks.access import NewToken, SentLately, TokenNotFound
 from claudeflow.policy.access.admission import admission
+from claudeflow.policy.access.errors import Unauthenticated
 from claudeflow.policy.access.grants import AccessBook, Grant, Standing
 from claudeflow.policy.access.usage import Used
 
@@ -18,6 +24,7 @@ class FakeAccessDesk:
 
     def __init__(self) -> None:
         self.book = AccessBook((), os.geteuid())
+        self.made: list[tuple[Token, str]] = []
         self.lately = SentLately(Used(queued=3, cost_nanousd=5), 7.9)
 
     def grant(self, *grants: Grant) -> None:
@@ -25,6 +32,33 @@ class FakeAccessDesk:
 
     def standing(self, caller: Caller) -> Standing:
         return self.book.standing(caller)
+
+    async def standing_of_token(self, text: str) -> Standing:
+        for token, shown in self.made:
+            if shown == text and token.revoked_ms is None:
+                return self.book.standing(Caller.of_token(token.name), settings_of(token))
+        raise Unauthenticated("the token is not valid")
+
+    async def tokens(self) -> list[Token]:
+        return [token for token, _ in reversed(self.made)]
+
+    async def create_token(self, wanted: NewToken) -> tuple[Token, str]:
+        if any(token.name == wanted.name and token.revoked_ms is None for token, _ in self.made):
+            raise Conflict(f"there is a token {wanted.name} already")
+        text = token_text(wanted.name, len(self.made).to_bytes(32, "big"))
+        allows = json.dumps(asdict(wanted.allows))
+        number = len(self.made) + 1
+        token = Token(number, wanted.name, hash_of(text), allows, 0, wanted.created_by, wanted.expires_ms)
+        self.made.append((token, text))
+        return token, text
+
+    async def revoke_token(self, name: str, who: str) -> Token:
+        for index, (token, text) in enumerate(self.made):
+            if token.name == name and token.revoked_ms is None:
+                revoked = replace(token, revoked_ms=5, revoked_by=who)
+                self.made[index] = (revoked, text)
+                return revoked
+        raise TokenNotFound(f"no token in force has the name {name}")
 
     async def used(self, standing: Standing) -> SentLately:
         return self.lately

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from claudeflow.daemon.access.tokens import TokenKeeper
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.job import NewJob
-from claudeflow.intake.desks.access import SentLately
+from claudeflow.domain.token import Token
+from claudeflow.intake.desks.access import NewToken, SentLately
 from claudeflow.policy.access.admission import admission
 from claudeflow.policy.access.grants import AccessBook, Grant, Standing
 from claudeflow.policy.access.usage import RateBook
@@ -24,6 +26,7 @@ class StoreAccessDesk:
     def __init__(self, shared: Shared, grants: Iterable[Grant]) -> None:
         self._shared = shared
         self._rates = RateBook()
+        self._tokens = TokenKeeper(shared)
         self._book = AccessBook(grants, os.geteuid())
 
     def reconfigure(self, grants: Iterable[Grant]) -> None:
@@ -33,6 +36,23 @@ class StoreAccessDesk:
     def standing(self, caller: Caller) -> Standing:
         """Where a Unix user stands."""
         return self._book.standing(caller)
+
+    async def standing_of_token(self, text: str) -> Standing:
+        """Where the holder of a token stands. Raises Unauthenticated."""
+        name, allowed = await self._tokens.recognised(text)
+        return self._book.standing(Caller.of_token(name), allowed)
+
+    async def tokens(self) -> list[Token]:
+        """Every token ever made, the newest first."""
+        return await self._tokens.tokens()
+
+    async def create_token(self, wanted: NewToken) -> tuple[Token, str]:
+        """A new token, and its text, which is shown this once. Raises Conflict."""
+        return await self._tokens.create(wanted)
+
+    async def revoke_token(self, name: str, who: str) -> Token:
+        """The token of this name is good for nothing any more. Raises TokenNotFound."""
+        return await self._tokens.revoke(name, who)
 
     async def used(self, standing: Standing) -> SentLately:
         """What the caller has used of its caps."""

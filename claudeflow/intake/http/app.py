@@ -98,7 +98,7 @@ def build_app(
             *_budget_routes(BudgetHandlers(desk.budgets), route),
             route("/v1/events", GET=events.follow),
             route("/v1/status", GET=handlers.status),
-            route("/v1/whoami", GET=AccessHandlers(desk.access).whoami),
+            *_access_routes(AccessHandlers(desk, clock_ms), route),
             route("/-/healthy", GET=handlers.healthy),
             route("/-/ready", GET=handlers.ready),
             route(openapi.PATH, GET=handlers.openapi),
@@ -133,6 +133,15 @@ def _pack_routes(packs: PackHandlers, route: Callable[..., Route]) -> list[Route
         route("/v1/packs", GET=packs.report),
         route("/v1/packs/{name}/reset", POST=packs.reset),
     ]
+
+
+def _access_routes(access: AccessHandlers, route: Callable[..., Route]) -> tuple[Route, ...]:
+    """Who may do what."""
+    return (
+        route("/v1/whoami", GET=access.whoami),
+        route("/v1/tokens", GET=access.tokens, POST=access.create),
+        route("/v1/tokens/{name}", DELETE=access.revoke),
+    )
 
 
 def _budget_routes(budgets: BudgetHandlers, route: Callable[..., Route]) -> list[Route]:

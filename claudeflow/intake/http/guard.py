@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.errors import JobNotFound
+from claudeflow.domain.token import BEGINS
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.peers import PEER, overflow_uid
@@ -33,7 +34,7 @@ class Guard:
         need = need_of(method, path)
         if need is Need.NOTHING:
             return
-        standing = self._desk.access.standing(_caller(request))
+        standing = await self._standing(request)
         refusal = permission(standing, need, f"{method} {path}")
         if refusal is not None:
             raise refusal
@@ -42,6 +43,13 @@ class Guard:
             request.scope[_OWN] = standing.caller.name
             if "job_id" in request.path_params:
                 await self._check_own(request, standing)
+
+    async def _standing(self, request: Request) -> Standing:
+        """Where the caller stands: by its token when it shows one, else as the Unix user that it is."""
+        text = shown_token(request)
+        if text is not None:
+            return await self._desk.access.standing_of_token(text)
+        return self._desk.access.standing(_caller(request))
 
     async def _check_own(self, request: Request, standing: Standing) -> None:
         """Jobs of others are not there, unless one may read them. Raises JobNotFound, Forbidden."""
@@ -81,10 +89,31 @@ def limited_to(request: Request, submitter: str | None) -> str | None:
     return own or submitter
 
 
+def shown_token(request: Request) -> str | None:
+    """The token that the request shows, as `Authorization: Bearer` or `x-api-key`; None without one.
+
+    Whatever else stands there is no token: an API key is the daemon's business alone, and SDKs send one
+    always. Raises Unauthenticated when two tokens are shown.
+    """
+    headers = request.headers
+    shown = {value.strip() for value in headers.getlist("x-api-key")}
+    for value in headers.getlist("authorization"):
+        scheme, _, text = value.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            shown.add(text.strip())
+    tokens = [text for text in shown if text.startswith(BEGINS)]
+    if len(tokens) > 1:
+        raise Unauthenticated("two tokens are shown, in x-api-key and authorization; show one")
+    return tokens[0] if tokens else None
+
+
 def _caller(request: Request) -> Caller:
     peer: Caller | None = request.scope.get("state", {}).get(PEER)
     if peer is None:
-        raise Unauthenticated("nobody knows who calls: this connection is not the Unix socket")
+        raise Unauthenticated(
+            "nobody knows who calls: over TCP show a token, as `authorization: Bearer cf_…` or as "
+            "`x-api-key`; `claudeflow token create` makes one"
+        )
     if peer.uid == overflow_uid():
         raise Unauthenticated(
             f"the kernel shows the user behind this connection as uid {peer.uid}: it has no id on this side, "

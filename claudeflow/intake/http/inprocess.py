@@ -21,6 +21,7 @@ async def call(
     body: bytes,
     content_type: str | None,
     caller: Caller | None,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers (names in lower case) and body that the application answers."""
     requests: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -32,10 +33,11 @@ async def call(
     async def send(message: Any) -> None:
         answers.append(message)
 
-    headers = [(b"content-length", str(len(body)).encode())]
+    sent = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in (headers or {}).items()]
+    sent.append((b"content-length", str(len(body)).encode()))
     if content_type:
-        headers.append((b"content-type", content_type.encode("latin-1")))
-    scope = _scope(method, path, query, headers)
+        sent.append((b"content-type", content_type.encode("latin-1")))
+    scope = _scope(method, path, query, sent)
     await app({**scope, "state": {PEER: caller}}, receive, send)
     start, *rest = answers
     names = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}

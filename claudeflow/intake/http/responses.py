@@ -37,9 +37,7 @@ def problem_response(
         ]
     if extra:
         problem.update(extra)
-    return Response(
-        orjson.dumps(problem), error.http_status, {**_retry_after(error), **(headers or {})}, _PROBLEM
-    )
+    return Response(orjson.dumps(problem), error.http_status, {**_hints(error), **(headers or {})}, _PROBLEM)
 
 
 def problem_bytes(error: IntakeError) -> bytes:
@@ -51,5 +49,8 @@ def problem_bytes(error: IntakeError) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(response.body)
 
 
-def _retry_after(error: IntakeError) -> dict[str, str]:
+def _hints(error: IntakeError) -> dict[str, str]:
+    """Headers that the status asks for."""
+    if error.http_status == 401:
+        return {"www-authenticate": 'Bearer realm="claudeflow"'}
     return {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
