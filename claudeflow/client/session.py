@@ -50,7 +50,7 @@ class Session:
             return answer
 
     def pauses(self) -> Iterator[float]:
-        """How long to pause before each further try, until patience is over."""
+        """How long to pause before each further try, until patience is over: it begins with the first."""
         pause_s, until = _FIRST_PAUSE_S, time.monotonic() + self.patience_s
         while time.monotonic() < until:
             yield pause_s

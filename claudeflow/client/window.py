@@ -48,6 +48,11 @@ class Window:
         return not self.source_is_dry and self._taken - self._given < self._in_flight
 
     @property
+    def holds(self) -> int:
+        """How many items it holds, wherever they stand."""
+        return len(self._next) + self._jobs_under_way + len(self._ended)
+
+    @property
     def is_low(self) -> bool:
         """Whether it is time to take more: jobs go in by the handful, not one for each that has ended."""
         room = self._in_flight - (self._taken - self._given)
