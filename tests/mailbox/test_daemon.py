@@ -13,7 +13,7 @@ from claudeflow.twin.child import twin_process
 from claudeflow.twin.settings import TwinSettings
 from tests.support.books import reading
 from tests.support.daemons import PLENTY, a_job
-from tests.support.mailboxes import a_mailbox, a_site, states_by_name
+from tests.support.mailboxes import ME, a_mailbox, a_site, states_by_name
 from tests.support.processes import Site, daemon_at, eventually, short_folder
 
 TWIN = TwinSettings(reply_tokens=20, **PLENTY)
@@ -44,7 +44,7 @@ def test_a_row_becomes_a_job_and_its_answer_a_row(place: tuple[Site, Path]) -> N
         assert answer["cost_usd"] == pytest.approx(answer["cost_nanousd"] / 1e9)
         assert json.loads(answer["metadata"]) == {"ticket": "4711"}
         shown = json.loads(site.cli("show", str(answer["job_id"]), "--json").stdout)
-    assert shown["submitted_by"] == "otrs"
+    assert shown["submitted_by"] == ME
     assert (shown["workflow"], shown["lane"], shown["priority"]) == ("triage", "standard", 5)
     assert shown["cost_nanousd"] == answer["cost_nanousd"] > 0
     [asked] = mailbox.inbox()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,14 +18,15 @@ from claudeflow.intake.mailbox.place import Place
 from tests.support.daemons import a_job
 from tests.support.processes import Site, eventually
 
+ME = pwd.getpwuid(os.getuid()).pw_name
 MINE = Ids(os.getuid(), os.getgid())
 
 
 def a_mailbox(folder: Path, name: str = "tickets", **changes: Any) -> Mailbox:
     """A mailbox on disk that belongs to whoever runs the tests."""
     values: dict[str, Any] = {
-        "owner": "otrs",
-        "group": "otrs",
+        "owner": ME,
+        "group": ME,
         "workflow": "triage",
         "lanes": ("standard", "bulk"),
     }
