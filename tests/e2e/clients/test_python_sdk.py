@@ -148,6 +148,18 @@ def test_a_tool_is_called_and_its_result_taken(door: Door) -> None:
     assert told.stop_reason == "end_turn"
 
 
+@over_both
+def test_tokens_are_counted_and_models_listed_by_the_api(door: Door, way: str) -> None:
+    before = door.newest()
+    with client_of(door, way) as client:
+        counted = client.messages.count_tokens(model=MODEL, messages=ASKED["messages"])
+        message = client.messages.create(**ASKED)
+        assert counted.input_tokens == message.usage.input_tokens
+        assert MODEL in {model.id for model in client.models.list()}
+        assert client.models.retrieve(MODEL).id == MODEL
+    assert door.newest() == before + 1
+
+
 def test_lane_and_workflow_come_by_headers_and_mistakes_in_them_are_told(door: Door) -> None:
     with client_of(door, SOCKET) as client:
         named = {"x-claudeflow-workflow": "triage", "x-claudeflow-priority": "5"}
