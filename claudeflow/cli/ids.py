@@ -16,6 +16,7 @@ JOB_ID = click.IntRange(min=1)
 
 id_argument = click.argument("job_id", type=JOB_ID, metavar="ID")
 ids_argument = click.argument("job_ids", type=JOB_ID, metavar="ID...", nargs=-1, required=True)
+ids_if_any = click.argument("job_ids", type=JOB_ID, metavar="[ID]...", nargs=-1)
 
 
 def for_each(job_ids: Iterable[int], act: Callable[[int], None]) -> None:

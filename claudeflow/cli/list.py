@@ -17,8 +17,10 @@ from claudeflow.domain.job import JobState
 @click.command(
     "list",
     short_help="List jobs, newest first.",
-    epilog="\b\nExamples:\n  claudeflow list --state failed\n  claudeflow list --lane bulk --limit 10 --json",
+    epilog="\b\nExamples:\n  claudeflow list --state failed\n  claudeflow list --lane bulk --limit 10 --json"
+    "\n  claudeflow list --filter 'workflow:ticket-* error:rate_limit* -batch:true'",
 )
+@click.option("--filter", metavar="FILTER", help="Only jobs that meet it, such as 'state:failed age>2h'.")
 @click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only this state.")
 @click.option("--lane", help="Only this lane.")
 @click.option("--workflow", help="Only this workflow.")

@@ -216,6 +216,10 @@ WHERE id < :before_id AND (:state IS NULL OR state = :state) AND (:lane IS NULL 
   AND (:workflow IS NULL OR workflow = :workflow) AND (:submitted_by IS NULL OR submitted_by = :submitted_by)
 ORDER BY id DESC LIMIT :limit;
 
+-- name: newest_job
+-- The highest id there is.
+SELECT max(id) FROM jobs;
+
 -- name: answer
 -- The answer in the job's row, if it is small.
 SELECT state, answer FROM jobs WHERE id = :id;

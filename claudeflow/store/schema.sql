@@ -74,6 +74,8 @@ CREATE INDEX jobs_for_batches ON jobs (lane, workflow, model, base, priority DES
   not_before_ms) WHERE state = 'queued' AND due = 3;
 CREATE INDEX jobs_fallback ON jobs (asked_model, id) WHERE state = 'queued' AND fallback_model IS NOT NULL;
 CREATE INDEX jobs_attended ON jobs (id) WHERE attended IS NOT NULL AND state IN ('queued', 'held');
+CREATE INDEX jobs_unsuccessful ON jobs (state)
+  WHERE state = 'failed' OR state = 'cancelled' OR state = 'expired' OR state = 'held';
 CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL;
 
 -- Bodies and answers too large to live in their job's row.

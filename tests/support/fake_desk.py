@@ -26,6 +26,7 @@ from tests.support.fake_packs import FakePacksDesk
 from tests.support.fake_queue import FakeQueueDesk
 from tests.support.fake_receipts import FakeReceiptDesk
 from tests.support.fake_reconcile import FakeReconcileDesk
+from tests.support.terms import FakeFilterDesk
 
 
 class FakeDesk:
@@ -55,6 +56,7 @@ class FakeDesk:
         self.books = FakeBooksDesk()
         self.cache = FakeCacheDesk()
         self.receipts = FakeReceiptDesk()
+        self.filters = FakeFilterDesk(self._records, now_ms)
         self.access = FakeAccessDesk()
         self.events = EventLog("fake", lambda: now_ms)
 

@@ -15,6 +15,7 @@ from claudeflow.daemon.desks.batches import StoreBatchDesk
 from claudeflow.daemon.desks.books import StoreBooksDesk
 from claudeflow.daemon.desks.budgets import StoreBudgetDesk
 from claudeflow.daemon.desks.cache import StoreCacheDesk
+from claudeflow.daemon.desks.filters import StoreFilterDesk
 from claudeflow.daemon.desks.holds import StoreHoldDesk
 from claudeflow.daemon.desks.mailboxes import StoreMailboxDesk
 from claudeflow.daemon.desks.packs import StorePacksDesk
@@ -37,6 +38,7 @@ from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.desk import JobFilter, Submitted
 from claudeflow.intake.desks.events import EventDesk
+from claudeflow.intake.desks.filters import FilterDesk
 from claudeflow.intake.desks.holds import HoldDesk
 from claudeflow.intake.desks.packs import PacksDesk
 from claudeflow.intake.desks.queue import QueueDesk
@@ -114,6 +116,7 @@ class StoreDesk:
         self.mailboxes = StoreMailboxDesk(shared)
         self.submitter = Submitter(shared, shelf, floor, aside.access)
         self._receipts = StoreReceiptDesk(shared)
+        self._filters = StoreFilterDesk(shared)
         self.reconciliation = Reconciler(shared)
         self._status = StatusBoard(shared, tally, spent)
         self._waiters = Waiters()
@@ -173,6 +176,11 @@ class StoreDesk:
     def cache(self) -> CacheDesk:
         """Where cached prefixes are asked about."""
         return self._cache
+
+    @property
+    def filters(self) -> FilterDesk:
+        """Where jobs are found by conditions."""
+        return self._filters
 
     @property
     def receipts(self) -> ReceiptDesk:

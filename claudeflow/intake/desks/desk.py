@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from claudeflow.domain.job import JobId, JobRecord, JobState, NewJob
+from claudeflow.domain.job_filter import EVERY_JOB, Terms
 from claudeflow.domain.report import AttemptRow, Status
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desks.access import AccessDesk
@@ -15,6 +16,7 @@ from claudeflow.intake.desks.books import BooksDesk
 from claudeflow.intake.desks.budgets import BudgetDesk
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.desks.events import EventDesk
+from claudeflow.intake.desks.filters import FilterDesk
 from claudeflow.intake.desks.holds import HoldDesk
 from claudeflow.intake.desks.mailboxes import MailboxDesk
 from claudeflow.intake.desks.messages import MessagesDesk
@@ -40,6 +42,7 @@ class JobFilter:
     submitted_by: str | None = None
     before_id: int | None = None
     limit: int = 50
+    terms: Terms = EVERY_JOB
 
 
 class Desk(Protocol):
@@ -108,6 +111,11 @@ class Desk(Protocol):
     @property
     def reconciliation(self) -> ReconcileDesk:
         """Where books and reports are compared."""
+        ...
+
+    @property
+    def filters(self) -> FilterDesk:
+        """Where jobs are found by conditions."""
         ...
 
     @property

@@ -19,6 +19,7 @@ from claudeflow.intake.http.batch_handlers import BatchHandlers
 from claudeflow.intake.http.bodies import close_if_unread
 from claudeflow.intake.http.books_handlers import BooksHandlers
 from claudeflow.intake.http.budget_handlers import BudgetHandlers
+from claudeflow.intake.http.bulk_handlers import BulkHandlers
 from claudeflow.intake.http.cache_handlers import CacheHandlers
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.event_handlers import EventHandlers
@@ -78,6 +79,7 @@ def build_app(
         routes=[
             *_api_routes(MessagesHandlers(desk, clock_ms), route),
             route("/v1/jobs", POST=SubmitHandlers(desk, clock_ms, keys).submit, GET=handlers.list_jobs),
+            *_bulk_routes(BulkHandlers(desk), route),
             route("/v1/jobs/{job_id}", GET=handlers.job, PATCH=queue.move),
             route("/v1/jobs/{job_id}/explain", GET=queue.explain),
             route("/v1/jobs/{job_id}/attempts", GET=handlers.attempts),
@@ -117,6 +119,14 @@ def _api_routes(messages: MessagesHandlers, route: Callable[..., Route]) -> list
         route("/v1/messages/count_tokens", POST=messages.count_tokens),
         route("/v1/models", GET=messages.models),
         route("/v1/models/{model_id}", GET=messages.model),
+    ]
+
+
+def _bulk_routes(bulk: BulkHandlers, route: Callable[..., Route]) -> list[Route]:
+    return [
+        route("/v1/jobs/cancel", POST=bulk.cancel),
+        route("/v1/jobs/retry", POST=bulk.retry),
+        route("/v1/jobs/move", POST=bulk.move),
     ]
 
 

@@ -14,7 +14,7 @@ from claudeflow.intake.desks.desk import READY_PHASE, Desk
 from claudeflow.intake.http.errors import NotReady
 from claudeflow.intake.http.guard import limited_to
 from claudeflow.intake.http.openapi.document import document
-from claudeflow.intake.http.queries import Query, job_filter, job_id
+from claudeflow.intake.http.queries import Query, job_filter, job_id, terms_of
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.views import attempt_to_json, record_to_json, status_to_json
 
@@ -29,6 +29,11 @@ class Handlers:
         """GET /v1/jobs: jobs, newest first; `next` is the `before` of the next page."""
         which = job_filter(request)
         which = replace(which, submitted_by=limited_to(request, which.submitted_by))
+        if which.terms.terms:
+            found = await self._desk.filters.find(terms_of(which), which.before_id, which.limit)
+            return json_response(
+                {"jobs": [record_to_json(record) for record in found.jobs], "next": found.next_id}
+            )
         records = await self._desk.list_jobs(which)
         following = records[-1].id if len(records) == which.limit else None
         return json_response({"jobs": [record_to_json(record) for record in records], "next": following})

@@ -37,6 +37,9 @@ SUBMIT_PATH = "/v1/jobs"
 
 KEYED_PATHS = frozenset(
     {
+        "/v1/jobs/cancel",
+        "/v1/jobs/retry",
+        "/v1/jobs/move",
         "/v1/jobs/{job_id}/cancel",
         "/v1/jobs/{job_id}/retry",
         "/v1/batches/{batch_id}/cancel",

@@ -6,7 +6,9 @@ from starlette.requests import Request
 
 from claudeflow.domain.errors import BatchNotFound, JobNotFound
 from claudeflow.domain.job import JobId, JobState
+from claudeflow.domain.job_filter import Field, Term, Terms, Words
 from claudeflow.intake.desks.desk import JobFilter
+from claudeflow.intake.filter_text import read_filter
 from claudeflow.intake.http.errors import InvalidQuery
 from claudeflow.intake.mistakes import did_you_mean, listed, show
 
@@ -67,9 +69,12 @@ class Query:
         return seconds
 
 
+_LISTING = frozenset({"filter", "state", "lane", "workflow", "submitted_by", "before", "limit"})
+
+
 def job_filter(request: Request) -> JobFilter:
     """Which jobs are to be listed."""
-    query = Query(request, frozenset({"state", "lane", "workflow", "submitted_by", "before", "limit"}))
+    query = Query(request, _LISTING)
     return JobFilter(
         state=_state(query.text("state")),
         lane=query.text("lane"),
@@ -77,7 +82,20 @@ def job_filter(request: Request) -> JobFilter:
         submitted_by=query.text("submitted_by"),
         before_id=query.integer("before", 1, LARGEST_ID),
         limit=query.integer("limit", 1, _MOST_LISTED) or JobFilter().limit,
+        terms=read_filter(query.text("filter") or ""),
     )
+
+
+def terms_of(which: JobFilter) -> Terms:
+    """All conditions of a filter as terms."""
+    said = (
+        (Field.STATE, which.state),
+        (Field.LANE, which.lane),
+        (Field.WORKFLOW, which.workflow),
+        (Field.SUBMITTED_BY, which.submitted_by),
+    )
+    more = (Term(field, Words((str(value),))) for field, value in said if value is not None)
+    return Terms((*which.terms.terms, *more))
 
 
 def job_id(request: Request) -> JobId:

@@ -154,3 +154,6 @@ CREATE TABLE mailbox_jobs (
 
 CREATE INDEX mailbox_jobs_owed ON mailbox_jobs (mailbox, job_id) WHERE written_ms IS NULL;
 CREATE INDEX mailbox_jobs_written ON mailbox_jobs (written_ms) WHERE written_ms IS NOT NULL;
+
+CREATE INDEX jobs_unsuccessful ON jobs (state)
+  WHERE state = 'failed' OR state = 'cancelled' OR state = 'expired' OR state = 'held';

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from claudeflow.intake.http.openapi.access import access_operations
+from claudeflow.intake.http.openapi.bulk import bulk_operations
 from claudeflow.intake.http.openapi.events import EVENTS
 from claudeflow.intake.http.openapi.jobs import job_operations
 from claudeflow.intake.http.openapi.mailboxes import mailbox_operations
@@ -45,7 +46,7 @@ def document(version: str) -> Mapping[str, Any]:
     known.add("Problem", _problem())
     known.add("InvalidJobProblem", _invalid_job())
     by_tag = {
-        "jobs": job_operations(known),
+        "jobs": (*job_operations(known), *bulk_operations()),
         "holds": hold_operations(known),
         "money": money_operations(known),
         "batches": batch_operations(known),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from claudeflow.domain.errors import Conflict, InvalidJob, JobNotFound, QueueFull
 from claudeflow.domain.job import JobRecord, JobState
 from claudeflow.domain.report import AttemptRow, Explanation
+from claudeflow.intake.filter_text import InvalidFilter
 from claudeflow.intake.http.openapi.operation import (
     JSON,
     NDJSON,
@@ -113,6 +114,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
             "Jobs, newest first",
             {200: Answer("OK", {JSON: page}, links=_about("$response.body#/jobs/0/id"))},
             (
+                Parameter("filter", TEXT, "Conditions, such as `state:failed lane:bulk age>2h`."),
                 Parameter("state", one_of(JobState)),
                 Parameter("lane", TEXT),
                 Parameter("workflow", TEXT),
@@ -120,6 +122,7 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
                 Parameter("before", ID, "The `next` of the page before."),
                 Parameter("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
             ),
+            problems=(InvalidFilter,),
         ),
         Operation(
             "show_job",
