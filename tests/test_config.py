@@ -438,3 +438,31 @@ def test_a_price_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="not UTF-8 at byte 0"):
         load_prices(PriceSettings(str(file)))
+
+
+def test_an_address_that_other_hosts_reach_must_be_meant() -> None:
+    open_to_all = '[http]\ntcp = "0.0.0.0:8765"\n'
+    assert "nothing is encrypted" in mistakes_in(open_to_all)["http.tcp"]
+    assert parse_config(open_to_all + "tcp_beyond_loopback = true\n", "c.toml").http.tcp == "0.0.0.0:8765"
+    assert parse_config('[http]\ntcp = "127.0.0.1:8765"\n', "c.toml").http.tcp == "127.0.0.1:8765"
+    assert "must be an address and a port" in mistakes_in('[http]\ntcp = "8765"\n')["http.tcp"]
+
+
+def test_grants_name_somebody_and_lanes_that_are_there() -> None:
+    found = mistakes_in(
+        """
+        [access."user:alice"]
+        roles = ["submit", "root"]
+        lanes = ["bulk", "interactiv", "b*", "z*"]
+        max_queued = -1
+        [access.alice]
+        """
+    )
+    assert found == {
+        "access.user:alice.roles.1": "must be one of 'read', 'submit', 'operate' or 'admin'; found \"root\"",
+        "access.user:alice.lanes.1": 'no lane has this name; did you mean interactive?; found "interactiv"',
+        "access.user:alice.lanes.3": found["access.user:alice.lanes.3"],
+        "access.user:alice.max_queued": "must be 0 or more; found -1",
+        "access.alice": 'must be "user:NAME", "group:NAME", "token:NAME" or "all"; found "alice"',
+    }
+    assert "or a pattern" in found["access.user:alice.lanes.3"]

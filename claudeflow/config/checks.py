@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from claudeflow.config.settings import Config
 from claudeflow.domain.errors import Mistake
+from claudeflow.intake.http.tcp import read_address
 from claudeflow.policy.access.grants import Grantee
 from claudeflow.policy.money.scopes import BudgetScope
 from claudeflow.policy.money.settings import MOST_USD
@@ -95,6 +96,7 @@ def cross_checks(tables: Mapping[str, Any]) -> list[Mistake]:
         *_lane_mistakes(tables.get("lanes", default["lanes"]), tables.get("default_lane", "standard")),
         *_ceiling_mistakes(_table(_table(tables, "limiter"), "ceiling"), default["limiter"]["ceiling"]),
         *_mode_mistakes(_table(tables, "socket").get("mode")),
+        *_tcp_mistakes(_table(tables, "http")),
         *_budget_mistakes(_table(tables, "budgets"), tables.get("lanes", default["lanes"])),
         *_access_mistakes(_table(tables, "access"), tables.get("lanes", default["lanes"])),
     ]
@@ -168,6 +170,20 @@ def _access_mistakes(access: Mapping[str, Any], lanes: Any) -> Iterator[Mistake]
 def _mode_mistakes(mode: Any) -> Iterator[Mistake]:
     if isinstance(mode, str) and not _MODE.fullmatch(mode):
         yield Mistake("socket.mode", f'must be an octal mode such as "0660"; found {shown(mode)}')
+
+
+def _tcp_mistakes(http: Mapping[str, Any]) -> Iterator[Mistake]:
+    text = http.get("tcp")
+    if not isinstance(text, str) or not text:
+        return
+    try:
+        address = read_address(text)
+    except ValueError as problem:
+        yield Mistake("http.tcp", f"{problem}; found {shown(text)}")
+        return
+    if not address.is_loopback and http.get("tcp_beyond_loopback") is not True:
+        rule = "other hosts reach this address, and nothing is encrypted: use 127.0.0.1 behind a TLS proxy"
+        yield Mistake("http.tcp", f"{rule}, or say tcp_beyond_loopback = true; found {shown(text)}")
 
 
 def _table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:

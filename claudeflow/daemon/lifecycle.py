@@ -46,10 +46,12 @@ from claudeflow.domain.errors import ConfigError, Mistake
 from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, DoorOpened, OwnTrouble
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.door import Door
+from claudeflow.intake.http.hosts import LOOPBACK
 from claudeflow.intake.http.listener import ListenerSettings, listen
 from claudeflow.intake.http.peers import forget_names
 from claudeflow.intake.http.room import BodyRoom
 from claudeflow.intake.http.server import serve
+from claudeflow.intake.http.tcp import listen_on, read_address
 from claudeflow.observe.journal import Journal
 from claudeflow.store.lock import instance_lock
 
@@ -94,9 +96,12 @@ class _Daemon:
             async with AsyncExitStack() as stack:
                 listener = self._listener(stack)
                 room = BodyRoom(self.config.http.max_body_bytes_in_memory)
-                app = build_app(built.desk, self.clock.epoch_ms, self._tell_trouble, room)
+                tcp, hosts = self._tcp()
+                app = build_app(built.desk, self.clock.epoch_ms, self._tell_trouble, room, hosts)
+                door = self._door()
                 async with asyncio.TaskGroup() as front:
-                    front.create_task(serve(app, listener, closed, self._door()), name="socket")
+                    for sock in (listener, *tcp):
+                        front.create_task(serve(app, sock, closed, door), name="socket")
                     await self._work(built, front)
                     closed.set()
 
@@ -148,6 +153,15 @@ class _Daemon:
         connections = connections_that_fit(open_files, wanted, calls)
         self.events.emit(DoorOpened(connections, wanted, open_files))
         return Door(replace(self.config.http, max_connections=connections), self.events.emit)
+
+    def _tcp(self) -> tuple[list[socket.socket], frozenset[str]]:
+        """The TCP socket, if one is configured, and the names that requests over TCP may come by."""
+        wanted = self.config.http
+        if not wanted.tcp:
+            return [], LOOPBACK
+        address = read_address(wanted.tcp)
+        hosts = LOOPBACK | {address.name, *(name.lower() for name in wanted.tcp_hosts)}
+        return [listen_on(address)], hosts
 
     def _listener(self, stack: AsyncExitStack) -> socket.socket:
         """systemd's socket when it passed one, else our own."""

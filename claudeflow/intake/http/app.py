@@ -26,6 +26,7 @@ from claudeflow.intake.http.event_handlers import EventHandlers
 from claudeflow.intake.http.guard import Guard
 from claudeflow.intake.http.handlers import Handlers
 from claudeflow.intake.http.hold_handlers import HoldHandlers
+from claudeflow.intake.http.hosts import LOOPBACK
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
 from claudeflow.intake.http.mailbox_handlers import MailboxHandlers
 from claudeflow.intake.http.messages_handlers import MessagesHandlers
@@ -61,9 +62,10 @@ def build_app(
     clock_ms: Callable[[], int],
     on_trouble: OnTrouble = log_trouble,
     room: BodyRoom | None = None,
+    hosts: frozenset[str] = LOOPBACK,
 ) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
-    keys, guard, room = KeyBook(desk.receipts), Guard(desk), room or BodyRoom()
+    keys, guard, room = KeyBook(desk.receipts), Guard(desk, hosts), room or BodyRoom()
     handlers, holds = Handlers(desk), HoldHandlers(desk.holds, clock_ms)
     queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
     books, events = BooksHandlers(desk.books, clock_ms), EventHandlers(desk, clock_ms)

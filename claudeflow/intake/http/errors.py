@@ -12,6 +12,20 @@ class InvalidQuery(IntakeError):
     http_status = 400
 
 
+class ForeignOrigin(IntakeError):
+    """A page of another origin asks."""
+
+    code = "foreign_origin"
+    http_status = 403
+
+
+class WrongHost(IntakeError):
+    """The request names another host."""
+
+    code = "wrong_host"
+    http_status = 421
+
+
 class NotFound(IntakeError):
     """Nothing is served at this path."""
 

@@ -8,6 +8,7 @@ from claudeflow.domain.caller import Caller
 from claudeflow.domain.errors import JobNotFound
 from claudeflow.domain.token import BEGINS
 from claudeflow.intake.desks.desk import Desk
+from claudeflow.intake.http.hosts import LOOPBACK, check_host, check_origin
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.peers import PEER, overflow_uid
 from claudeflow.intake.http.queries import job_id
@@ -23,14 +24,20 @@ _OWN = "claudeflow.own"
 class Guard:
     """Lets requests through to the routes that their callers may use."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, hosts: frozenset[str] = LOOPBACK) -> None:
+        """`hosts` are the names by which requests over TCP may come."""
         self._desk = desk
+        self._hosts = hosts
 
     async def check(self, request: Request, method: str, path: str) -> None:
-        """Find out who asks, and let it pass. Raises Unauthenticated, Forbidden, JobNotFound.
+        """Find out who asks, and let it pass. Raises Unauthenticated, Forbidden, JobNotFound, and
+        ForeignOrigin, WrongHost for what no program of ours would send.
 
         `path` is the route's, with its parameters in braces.
         """
+        if _peer(request) is None:
+            check_host(request.headers, self._hosts)
+        check_origin(request.headers)
         need = need_of(method, path)
         if need is Need.NOTHING:
             return
@@ -108,7 +115,7 @@ def shown_token(request: Request) -> str | None:
 
 
 def _caller(request: Request) -> Caller:
-    peer: Caller | None = request.scope.get("state", {}).get(PEER)
+    peer = _peer(request)
     if peer is None:
         raise Unauthenticated(
             "nobody knows who calls: over TCP show a token, as `authorization: Bearer cf_…` or as "
@@ -120,3 +127,9 @@ def _caller(request: Request) -> Caller:
             "as in a container or user namespace of its own, or is nobody; connect as a user that has one"
         )
     return peer
+
+
+def _peer(request: Request) -> Caller | None:
+    """The Unix user behind the connection; None when it is not a Unix one."""
+    found: Caller | None = request.scope.get("state", {}).get(PEER)
+    return found

@@ -34,6 +34,7 @@ async def call(
         answers.append(message)
 
     sent = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in (headers or {}).items()]
+    sent += [(b"host", b"localhost")] if "host" not in (headers or {}) else []
     sent.append((b"content-length", str(len(body)).encode()))
     if content_type:
         sent.append((b"content-type", content_type.encode("latin-1")))

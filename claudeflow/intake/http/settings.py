@@ -17,6 +17,10 @@ class HttpSettings:
     `body_timeout_s`: how long a body may take, and one second more for each `body_bytes_per_s` of it.
     `answer_timeout_s`: how long an answer may wait for its reader. `keep_alive_s`: how long a connection may
     be idle. `max_body_bytes_in_memory`: of all requests together; half of it for one user.
+
+    `tcp`: an address and port to listen on as well, for holders of tokens; empty for none. Only with
+    `tcp_beyond_loopback` may it be one that other hosts reach. `tcp_hosts`: other names of this host that
+    requests over TCP may come by.
     """
 
     max_connections: Annotated[int, Ge(8), Le(1_000_000)] = 4096
@@ -28,3 +32,6 @@ class HttpSettings:
     answer_timeout_s: Annotated[float, Gt(0), Le(86_400)] = 60.0
     keep_alive_s: Annotated[int, Ge(1), Le(86_400)] = 75
     max_body_bytes_in_memory: Annotated[int, Ge(67_108_864)] = 1_073_741_824
+    tcp: str = ""
+    tcp_beyond_loopback: bool = False
+    tcp_hosts: tuple[str, ...] = ()

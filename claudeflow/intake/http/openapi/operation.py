@@ -10,6 +10,7 @@ from typing import Any, Literal
 from claudeflow.domain.errors import IntakeError, InvalidJob, QueueFull
 from claudeflow.intake.http.errors import (
     BodyTooLarge,
+    ForeignOrigin,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     InternalError,
@@ -18,6 +19,7 @@ from claudeflow.intake.http.errors import (
     NoRoom,
     NotAcceptable,
     UnsupportedMediaType,
+    WrongHost,
 )
 from claudeflow.intake.http.idempotency import HEADER, KEYED_PATHS, LONGEST_KEY, SUBMIT_PATH
 from claudeflow.intake.http.needs import need_of
@@ -35,7 +37,13 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 
-ALWAYS: tuple[type[IntakeError], ...] = (InvalidQuery, NotAcceptable, InternalError)
+ALWAYS: tuple[type[IntakeError], ...] = (
+    InvalidQuery,
+    ForeignOrigin,
+    WrongHost,
+    NotAcceptable,
+    InternalError,
+)
 """What any request may be answered with."""
 
 WITH_A_KEY: tuple[type[IntakeError], ...] = (
