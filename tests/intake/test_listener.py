@@ -47,6 +47,12 @@ def test_the_socket_belongs_to_the_group_that_is_named(tmp_path: Path) -> None:
     listener.close()
 
 
+def test_a_group_may_be_named_by_its_number(tmp_path: Path) -> None:
+    listener = listen(ListenerSettings(tmp_path / "api.sock", group=str(os.getgid())))
+    assert (tmp_path / "api.sock").stat().st_gid == os.getgid()
+    listener.close()
+
+
 def test_a_group_that_does_not_exist_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SocketUnavailable, match="no group 'no-such-group'"):
         listen(ListenerSettings(tmp_path / "api.sock", group="no-such-group"))

@@ -124,7 +124,7 @@ def _caller(request: Request) -> Caller:
     if peer.uid == overflow_uid():
         raise Unauthenticated(
             f"the kernel shows the user behind this connection as uid {peer.uid}: it has no id on this side, "
-            "as in a container or user namespace of its own, or is nobody; connect as a user that has one"
+            "as in a container or user namespace of its own, or is nobody; connect as one that has, or show a token"
         )
     return peer
 

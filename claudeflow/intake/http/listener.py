@@ -7,6 +7,7 @@ can connect while the mode is wrong, and the path never names a socket on which 
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import shutil
 import socket
@@ -82,11 +83,17 @@ def _bind(sock: socket.socket, path: Path, settings: ListenerSettings) -> None:
     sock.bind(str(path))
     if settings.group is not None:
         try:
-            shutil.chown(path, group=settings.group)
+            shutil.chown(path, group=_group_of(settings.group))
         except LookupError:
             raise SocketUnavailable(f"there is no group {settings.group!r} for {settings.path}") from None
     path.chmod(settings.mode)
     sock.listen(_BACKLOG)
+
+
+def _group_of(text: str) -> str | int:
+    """A group by name, or by the number itself where no group is called so."""
+    is_number = text.isascii() and text.isdigit()
+    return int(text) if is_number and text not in (found.gr_name for found in grp.getgrall()) else text
 
 
 def _check_place(path: Path) -> None:
