@@ -15,6 +15,16 @@ from urllib.parse import quote
 
 from claudeflow.intake.mailbox.guard import OWN_ROW_BYTES, ROOM_BYTES, TimeLimit, check_schema, restrain
 from claudeflow.intake.mailbox.place import Place, identity, restore_sides
+from claudeflow.intake.mailbox.statements import (
+    ACCEPT,
+    ANSWERED,
+    ASKED,
+    CLEANING,
+    OUTBOX_COLUMNS,
+    RECEIPT,
+    REFUSED,
+    TAKE,
+)
 from claudeflow.intake.mailbox.trouble import MEND, MailboxTrouble, trouble_of
 
 MOST_S = 2.0
@@ -24,31 +34,6 @@ CHECKPOINT_BYTES = 8 * 1024 * 1024
 
 Row = tuple[int, str]
 """A row of inbox: its id and nonce."""
-
-ASKED = (
-    "lane",
-    "workflow",
-    "priority",
-    "not_before",
-    "deadline",
-    "dedupe_key",
-    "traceparent",
-    "metadata",
-    "prompt",
-    "input",
-    "request",
-)
-_TAKE = f"SELECT id, nonce, {', '.join(ASKED)} FROM inbox WHERE id = ? AND state = 'new'"  # noqa: S608 - constants
-_ACCEPT = (
-    "UPDATE inbox SET state = 'accepted', job_id = ?, accepted_at = ?, request = NULL, input = NULL"
-    " WHERE id = ? AND nonce = ? AND state = 'new'"
-)
-_ANSWERED = "UPDATE inbox SET state = 'answered' WHERE id = ? AND nonce = ? AND state IN ('new', 'accepted')"
-_REFUSED = (
-    "UPDATE inbox SET state = 'refused', request = NULL, input = NULL"
-    " WHERE id = ? AND nonce = ? AND state = 'new'"
-)
-_RECEIPT = "INSERT INTO receipts (inbox_id, nonce) VALUES (?, ?) ON CONFLICT (inbox_id, nonce) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +111,7 @@ class MailboxFile:
             if left <= 0:
                 return Taken(taken.rows, taken.large, taken.last, more=True)
             try:
-                found = raw.execute(_TAKE, (row_id,)).fetchone()
+                found = raw.execute(TAKE, (row_id,)).fetchone()
             except (sqlite3.DataError, sqlite3.OperationalError) as error:
                 if not _is_too_large(error):
                     raise
@@ -150,7 +135,7 @@ class MailboxFile:
         """Say what became of rows: their jobs, or the outbox rows that say why they are none."""
         with self._transaction("IMMEDIATE", OWN_ROW_BYTES) as raw:
             for row_id, nonce, job_id in accepted:
-                raw.execute(_ACCEPT, (job_id, at, row_id, nonce))
+                raw.execute(ACCEPT, (job_id, at, row_id, nonce))
             for found in refused:
                 values = dict(found)
                 nonce, is_large = values.pop("nonce"), values.pop("is_large", False)
@@ -158,8 +143,8 @@ class MailboxFile:
                     gone = "DELETE FROM inbox WHERE id = ? AND nonce = ? AND state = 'new'"
                     done = raw.execute(gone, (values["inbox_id"], nonce)).rowcount
                 else:
-                    done = raw.execute(_REFUSED, (values["inbox_id"], nonce)).rowcount
-                if done and raw.execute(_RECEIPT, (values["inbox_id"], nonce)).rowcount:
+                    done = raw.execute(REFUSED, (values["inbox_id"], nonce)).rowcount
+                if done and raw.execute(RECEIPT, (values["inbox_id"], nonce)).rowcount:
                     _insert(raw, values)
 
     def deliver(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -168,14 +153,14 @@ class MailboxFile:
             for found in rows:
                 values = dict(found)
                 row = (values["inbox_id"], values.pop("nonce"))
-                raw.execute(_ANSWERED, row)
-                if raw.execute(_RECEIPT, row).rowcount:
+                raw.execute(ANSWERED, (values.get("job_id"), *row))
+                if raw.execute(RECEIPT, row).rowcount:
                     _insert(raw, values)
 
     def clean(self, before: str, limit: int) -> int:
         """Delete what is done and old, at most so many rows of each kind; how many went."""
         with self._transaction("IMMEDIATE", OWN_ROW_BYTES) as raw:
-            return sum(raw.execute(statement, (before, limit)).rowcount for statement in _CLEANING)
+            return sum(raw.execute(statement, (before, limit)).rowcount for statement in CLEANING)
 
     def waiting(self) -> int:
         """How many rows are new, counted up to 10,000."""
@@ -229,45 +214,11 @@ class MailboxFile:
                 self._raw.execute("ROLLBACK")
 
 
-_CLEANING = (
-    """DELETE FROM inbox WHERE id IN (SELECT id FROM inbox
-       WHERE state IN ('answered', 'refused') AND coalesce(accepted_at, created_at) < ? LIMIT ?)""",
-    """DELETE FROM outbox WHERE id IN (SELECT id FROM outbox
-       WHERE read_at IS NOT NULL OR written_at < ? LIMIT ?)""",
-    """DELETE FROM receipts WHERE (inbox_id, nonce) IN
-       (SELECT inbox_id, nonce FROM receipts WHERE written_at < ? LIMIT ?)""",
-)
-
-
 def _insert(raw: sqlite3.Connection, values: Mapping[str, Any]) -> None:
     names = [name for name in OUTBOX_COLUMNS if name in values]
     marks = ", ".join("?" * len(names))
     statement = f"INSERT INTO outbox ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
     raw.execute(statement, [values[name] for name in names])
-
-
-OUTBOX_COLUMNS = (
-    "inbox_id",
-    "job_id",
-    "state",
-    "text",
-    "stop_reason",
-    "error_code",
-    "error_message",
-    "errors",
-    "model",
-    "input_tokens",
-    "cache_write_tokens",
-    "cache_read_tokens",
-    "output_tokens",
-    "cost_nanousd",
-    "cost_usd",
-    "metadata",
-    "submitted_at",
-    "started_at",
-    "finished_at",
-    "answer",
-)
 
 
 def _plain(found: Sequence[Any]) -> dict[str, Any]:
