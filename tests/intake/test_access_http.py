@@ -213,6 +213,26 @@ async def test_a_job_is_moved_to_where_the_grant_says_only(house: House) -> None
     assert (moved.status, moved.json()["lane"]) == (200, "bulk")
 
 
+async def test_of_many_jobs_those_are_moved_that_the_grant_covers(house: House) -> None:
+    for workflow in ("audit", "chat"):
+        await house.desk.submit([parsed(a_job(lane="interactive", workflow=workflow))])
+    house.desk.access.grant(to_me("operate", lanes=("bulk",), workflows=("audit",)))
+    wish = json.dumps({"filter": "", "all": True, "lane": "bulk"}).encode()
+    moved = (await house.ask("POST", "/v1/jobs/move", wish)).json()
+    assert (moved["done"], [(one["code"], one["ids"]) for one in moved["skipped"]]) == (
+        1,
+        [("forbidden", [2])],
+    )
+
+
+async def test_a_sender_finds_its_own_jobs_by_filter_and_no_others(house: House) -> None:
+    mine, _ = await house.a_job_of(ME), await house.a_job_of("bob")
+    house.desk.access.grant(to_me("submit"))
+    for text in ("state:queued", "by:bob", "-by:alice"):
+        found = await house.ask("GET", "/v1/jobs", filter=text.replace("by:", "submitted_by:"))
+        assert ids(found) == ([mine] if text == "state:queued" else [])
+
+
 async def test_new_grants_hold_for_connections_that_are_open(house: House) -> None:
     house.desk.access.grant(to_me("read"))
     assert (await house.ask("GET", "/v1/status")).status == 200

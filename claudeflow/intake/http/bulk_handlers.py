@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
+from claudeflow.domain.job import JobId, JobRecord
 from claudeflow.domain.job_filter import Terms
 from claudeflow.intake.bulk import Act, check_count, do_all, find_all
 from claudeflow.intake.desks.desk import Desk
@@ -17,6 +17,7 @@ from claudeflow.intake.envelope import read_place
 from claudeflow.intake.filter_text import InvalidFilter, read_filter
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.guard import check_target, standing_of
 from claudeflow.intake.http.idempotency import media_type
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
@@ -59,9 +60,13 @@ class BulkHandlers:
         place: dict[str, Any] = {name: fields.pop(name) for name in ("lane", "priority") if name in fields}
         lane, priority = read_place(place, self._desk.catalog, mistakes)
         mistakes.raise_if_any()
-        return await self._carry_out(
-            _wish(fields), partial(self._desk.queue.move, lane=lane, priority=priority)
-        )
+        standing = standing_of(request)
+
+        async def move(job_id: JobId) -> JobRecord:
+            await check_target(self._desk, standing, job_id, lane)
+            return await self._desk.queue.move(job_id, lane, priority)
+
+        return await self._carry_out(_wish(fields), move)
 
     async def _carry_out(self, wish: Wish, act: Act) -> Response:
         found = await find_all(self._desk.filters, wish.terms)

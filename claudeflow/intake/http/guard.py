@@ -6,13 +6,14 @@ from starlette.requests import Request
 
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.errors import JobNotFound
+from claudeflow.domain.job import JobId
 from claudeflow.domain.token import BEGINS
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.http.hosts import LOOPBACK, check_host, check_origin
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.peers import PEER, overflow_uid
 from claudeflow.intake.http.queries import job_id
-from claudeflow.policy.access.admission import permission
+from claudeflow.policy.access.admission import admission, permission
 from claudeflow.policy.access.errors import Forbidden, Unauthenticated
 from claudeflow.policy.access.grants import Standing
 from claudeflow.policy.access.roles import Need, Role, only_own
@@ -124,9 +125,18 @@ def _caller(request: Request) -> Caller:
     if peer.uid == overflow_uid():
         raise Unauthenticated(
             f"the kernel shows the user behind this connection as uid {peer.uid}: it has no id on this side, "
-            "as in a container or user namespace of its own, or is nobody; connect as one that has, or show a token"
+            "as in a container or user namespace of its own, or is nobody; connect as one that has, or show "
+            "a token"
         )
     return peer
+
+
+async def check_target(desk: Desk, standing: Standing, which: JobId, lane: str | None) -> None:
+    """Whether the caller may move the job to where it is to be. Raises JobNotFound, Forbidden."""
+    record = await desk.job(which)
+    refusal = admission(standing, lane or record.lane, record.workflow, Role.OPERATE)
+    if refusal is not None:
+        raise refusal
 
 
 def _peer(request: Request) -> Caller | None:

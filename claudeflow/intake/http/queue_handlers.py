@@ -5,19 +5,16 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from claudeflow.domain.job import JobId
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.envelope import read_place
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
-from claudeflow.intake.http.guard import standing_of
+from claudeflow.intake.http.guard import check_target, standing_of
 from claudeflow.intake.http.queries import Query, job_id
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, show
 from claudeflow.intake.views import explanation_to_json, limits_to_json, record_to_json
-from claudeflow.policy.access.admission import admission
-from claudeflow.policy.access.roles import Role
 
 MOST_BODY_BYTES = 64 * 1024
 
@@ -40,7 +37,7 @@ class QueueHandlers:
         lane, priority = read_place(fields, self._desk.catalog, mistakes)
         mistakes.raise_if_any()
         which = job_id(request)
-        await self._check_target(request, which, lane)
+        await check_target(self._desk, standing_of(request), which, lane)
         return json_response(record_to_json(await self._desk.queue.move(which, lane, priority)))
 
     async def explain(self, request: Request) -> Response:
@@ -52,10 +49,3 @@ class QueueHandlers:
         """GET /v1/limits: every pool's limits, and who waits for what."""
         Query(request)
         return json_response(limits_to_json(await self._desk.queue.limits()))
-
-    async def _check_target(self, request: Request, which: JobId, lane: str | None) -> None:
-        """Whether the caller may move the job to where it is to be. Raises JobNotFound, Forbidden."""
-        record = await self._desk.job(which)
-        refusal = admission(standing_of(request), lane or record.lane, record.workflow, Role.OPERATE)
-        if refusal is not None:
-            raise refusal
