@@ -66,6 +66,8 @@ DOORS: list[tuple[str, str, str, Any]] = [
     ("POST", "/v1/jobs", JSON, PROMPT_JOB),
     ("POST", "/v1/jobs", NDJSON, JOB),
     ("POST", "/v1/messages", JSON, {**REQUEST, "stream": True}),
+    ("POST", "/v1/messages", JSON, {**REQUEST, "stream": False}),
+    ("POST", "/v1/messages/count_tokens", JSON, {name: REQUEST[name] for name in ("model", "messages")}),
     ("PATCH", "/v1/jobs/1", JSON, {"lane": "bulk", "priority": 7}),
     ("POST", "/v1/holds", JSON, {"scope": "lane:bulk", "reason": "quarter end", "until": "+2h"}),
     ("PUT", "/v1/budgets/team", JSON, {"limit_usd": 600, "reason": "quarter end", "until_reset": False}),

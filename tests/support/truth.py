@@ -68,18 +68,25 @@ class _Answer:
 
 def lies_of(scope: MutableMapping[str, Any], seen: _Answer) -> list[str]:
     """What the document does not allow about an answer."""
-    if is_the_apis(scope["path"]):
-        return []
     operation = operation_at(scope["method"], scope["path"])
-    if operation is None or seen.status in ROUTING:
-        code = orjson.loads(seen.body).get("code") if seen.body and seen.status in ROUTING else None
-        if operation is None or code == ROUTING.get(seen.status):
-            is_told = scope["method"] == "HEAD" or code == ROUTING.get(seen.status)
-            return [] if is_told else [f"{seen.status} from an operation that is not in the document"]
-    answer = operation["responses"].get(str(seen.status))
+    if seen.status in ROUTING and _says_that_nothing_is_there(scope, seen):
+        return []
+    if operation is None:
+        is_look = scope["method"] == "HEAD"
+        return [] if is_look else [f"{seen.status} from an operation that is not in the document"]
+    responses = operation["responses"]
+    answer = responses.get(str(seen.status)) or responses.get(f"{seen.status // 100}XX")
     if answer is None:
         return [f"{seen.status} is not among {sorted(operation['responses'])}: {bytes(seen.body[:300])!r}"]
     return _wrong_content(answer, seen) + _wrong_headers(answer, seen)
+
+
+def _says_that_nothing_is_there(scope: MutableMapping[str, Any], seen: _Answer) -> bool:
+    """Whether this is how a path or a method that is not served is answered."""
+    told = orjson.loads(seen.body or b"{}")
+    if is_the_apis(scope["path"]):
+        return operation_at(scope["method"], scope["path"]) is None and told.get("type") == "error"
+    return bool(told.get("code") == ROUTING[seen.status])
 
 
 def _wrong_content(answer: Mapping[str, Any], seen: _Answer) -> list[str]:

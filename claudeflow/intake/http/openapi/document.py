@@ -11,6 +11,7 @@ from claudeflow.intake.http.openapi.bulk import bulk_operations
 from claudeflow.intake.http.openapi.events import EVENTS
 from claudeflow.intake.http.openapi.jobs import job_operations
 from claudeflow.intake.http.openapi.mailboxes import mailbox_operations
+from claudeflow.intake.http.openapi.messages import message_operations
 from claudeflow.intake.http.openapi.money import money_operations
 from claudeflow.intake.http.openapi.operation import Operation, ok
 from claudeflow.intake.http.openapi.queue import (
@@ -46,6 +47,7 @@ def document(version: str) -> Mapping[str, Any]:
     known.add("Problem", _problem())
     known.add("InvalidJobProblem", _invalid_job())
     by_tag = {
+        "messages": message_operations(known),
         "jobs": (*job_operations(known), *bulk_operations()),
         "holds": hold_operations(known),
         "money": money_operations(known),

@@ -81,7 +81,8 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
     known.row(JobRecord, _MOMENTS, not_before=nullable(MOMENT))
     job = known.add("Job", known.schemas.pop("JobRecord"))
     shown = known.add("JobWithResult", _with_result(known.schemas["Job"]))
-    new = known.add("NewJob", _new_job())
+    asked = known.add("MessagesBody", _MESSAGES_BODY)
+    new = known.add("NewJob", _new_job(asked))
     submission = known.add("Submission", _submission())
     attempt = known.row(AttemptRow, {"ended_ms": "ended_at"}, used_attempt=FLAG)
     explanation = known.row(
@@ -200,7 +201,7 @@ def _with_result(job: Schema) -> Schema:
     return job | {"properties": job["properties"] | {"result": result}}
 
 
-def _new_job() -> Schema:
+def _new_job(asked: Schema) -> Schema:
     envelope = {
         "lane": nullable(TEXT),
         "workflow": nullable(_WORKFLOW),
@@ -211,7 +212,7 @@ def _new_job() -> Schema:
         "metadata": nullable(STRINGS | {"maxProperties": 64}),
         "traceparent": nullable(TEXT),
     }
-    found = sent(request=_MESSAGES_BODY, prompt=TEXT, input=ANYTHING, **envelope)
+    found = sent(request=asked, prompt=TEXT, input=ANYTHING, **envelope)
     return found | {
         "description": "What is asked, in one of two ways, and how it is to be treated.",
         "oneOf": [{"required": ["request"]}, {"required": ["prompt"]}],

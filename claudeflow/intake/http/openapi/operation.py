@@ -107,7 +107,8 @@ class Answer:
 class Operation:
     """One method of one path. `name` is unique: clients are generated with it.
 
-    `problems` are those beyond `ALWAYS`; with a body come `WITH_A_BODY`.
+    `problems` are those beyond `ALWAYS`; with a body come `WITH_A_BODY`. Where `refuses_as_the_api`, callers
+    get the API's own errors instead.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Operation:
     body: Mapping[str, Schema] | None = None
     body_is_needed: bool = True
     problems: tuple[type[IntakeError], ...] = ()
+    refuses_as_the_api: bool = False
 
     def to_json(self, tag: str) -> dict[str, Any]:
         """The operation object."""
@@ -148,14 +150,18 @@ class Operation:
                 return (Unauthenticated, Forbidden)
 
     def _responses(self) -> dict[str, Any]:
-        found = {status: answer.to_json() for status, answer in self.answers.items()}
+        found: dict[int | str, Any] = {status: answer.to_json() for status, answer in self.answers.items()}
+        if self.refuses_as_the_api:
+            headers = {"retry-after": "Seconds."}
+            error = Answer("An error as the API has it", {JSON: reference("ApiError")}, headers).to_json()
+            return {str(status): answer for status, answer in found.items()} | {"4XX": error, "5XX": error}
         with_a_body = WITH_A_BODY if self.body is not None else ()
         with_a_key = WITH_A_KEY if self._is_keyed else ()
         raised = (*ALWAYS, *self._turned_away, *with_a_body, *with_a_key, *self.problems)
         for status in sorted({kind.http_status for kind in raised}):
             kinds = {kind for kind in raised if kind.http_status == status}
             found.setdefault(status, _refusal(status, kinds))
-        return {str(status): found[status] for status in sorted(found)}
+        return {str(status): found[status] for status in sorted(found, key=str)}
 
 
 _KEY = Parameter(
