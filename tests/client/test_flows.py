@@ -247,14 +247,14 @@ def test_ten_thousand_jobs_need_no_more_room_than_the_window(ordered: bool) -> N
             most = max(most, taken - given)
             yield one
 
-    office, window = Office(), Window(500, ordered=ordered, progress=None)
+    office, window = Office(), Window(130, ordered=ordered, progress=None)
     seen = set()
     for result in mapped(office, source(), window):
         given += 1
         seen.add(result.index)
         assert result.text == "hello"
     assert (len(seen), office.jobs, taken) == (10_000, 10_000, 10_000)
-    assert most <= 500
+    assert most <= 130
     assert max(office.submissions) == 100
     assert window.holds == 0
 
