@@ -47,6 +47,20 @@ class RawClient:
         del self.received[:whole]
         return int(head.split(b" ")[1]), orjson.loads(body)
 
+    async def until(self, mark: bytes) -> bytes:
+        """What comes up to the mark, and with it."""
+        while mark not in self.received:
+            await self._more()
+        return await self.exactly(self.received.index(mark) + len(mark))
+
+    async def exactly(self, size: int) -> bytes:
+        """The next so many bytes."""
+        while len(self.received) < size:
+            await self._more()
+        piece = bytes(self.received[:size])
+        del self.received[:size]
+        return piece
+
     async def code(self) -> tuple[int, str]:
         """Status and code of the next answer, a problem document."""
         status, problem = await self.answer()

@@ -96,7 +96,9 @@ def _wrong_content(answer: Mapping[str, Any], seen: _Answer) -> list[str]:
         return [f"{seen.status} came as {media!r}"]
     if "json" not in media or not seen.body:
         return []
-    found = validator(orjson.dumps(schema)).iter_errors(orjson.loads(seen.body))
+    parts = seen.body.splitlines() if media == "application/x-ndjson" else [seen.body]
+    check = validator(orjson.dumps(schema))
+    found = [error for part in parts for error in check.iter_errors(orjson.loads(part))]
     return [f"{seen.status}: {error.instance_path}: {error.message[:300]}" for error in found]
 
 

@@ -13,6 +13,7 @@ from claudeflow.intake.http.bodies import Line
 from claudeflow.intake.http.room import Held
 
 CHUNK_JOBS = 100
+TOO_LONG = "the line is longer than one job may be; send less in it"
 _MOST_ERRORS = 1_000
 
 Parse = Callable[[bytes], NewJob]
@@ -87,9 +88,7 @@ async def submit_good_ones(
 
 def _parse_line(line: Line, parse: Parse, tally: Tally) -> NewJob | None:
     if line.text is None:
-        tally.refuse(
-            line.number, [Mistake("body", "the line is longer than one job may be; send less in it")]
-        )
+        tally.refuse(line.number, [Mistake("body", TOO_LONG)])
         return None
     try:
         return parse(line.text)

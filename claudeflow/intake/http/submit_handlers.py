@@ -15,6 +15,7 @@ from claudeflow.intake.http.bodies import PATIENT, read_body, read_lines
 from claudeflow.intake.http.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from claudeflow.intake.http.guard import standing_of, who
 from claudeflow.intake.http.idempotency import KeyBook, Once, media_type
+from claudeflow.intake.http.line_answers import LineAnswers, wants_lines
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response, problem_response
 from claudeflow.intake.http.room import held_by
@@ -45,12 +46,15 @@ class SubmitHandlers:
             "partial", default=False
         )
         with self._keys.claimed(request) as key:
+            by_line = kind == _MANY and wants_lines(request)
+            if by_line and key is None:
+                return self._answer_lines(request)
             if in_part and key is None:
                 return await self._submit_good_ones(request)
-            if in_part:
+            if in_part or by_line:
                 raise InvalidIdempotencyKey(
-                    "an idempotency-key covers all of a request or nothing, and with partial=true its jobs "
-                    "are stored in parts; give each job a dedupe_key instead"
+                    "an idempotency-key covers all of a request or nothing, and here its jobs are stored "
+                    "in parts; give each job a dedupe_key instead"
                 )
             once = Once(self._keys, key, request)
             return await (self._submit_one if kind == _ONE else self._submit_all)(request, once)
@@ -94,13 +98,17 @@ class SubmitHandlers:
             return problem_response(error, tally.to_json())
         return _answer_to(tally) if tally.ids or tally.errors else _no_jobs()
 
+    def _answer_lines(self, request: Request) -> Response:
+        submit = partial(self._desk.submit, by=standing_of(request))
+        return LineAnswers(request, submit, self._parser(request), self._desk.catalog.max_body_bytes)
+
     def _parser(self, request: Request) -> Callable[[bytes], NewJob]:
-        return partial(
-            parse_job,
-            catalog=self._desk.catalog,
-            now_ms=self._clock_ms(),
-            submitted_by=who(request),
-        )
+        desk, clock_ms, person = self._desk, self._clock_ms, who(request)
+
+        def parse(raw: bytes) -> NewJob:
+            return parse_job(raw, catalog=desk.catalog, now_ms=clock_ms(), submitted_by=person)
+
+        return parse
 
 
 def _one_answer(stored: Sequence[Submitted]) -> Response:

@@ -102,7 +102,10 @@ def job_operations(known: Components) -> tuple[Operation, ...]:
                     _LOCATION,
                     _about("$response.body#/id"),
                 ),
-                200: Answer("The dedupe keys name jobs that exist", {JSON: submission}),
+                200: Answer(
+                    "The dedupe keys name jobs that exist; or an answer by line",
+                    {JSON: submission, NDJSON: known.add("LineAnswer", _line_answer())},
+                ),
             },
             (Parameter("partial", FLAG, "NDJSON: store the lines that are right, and report the others."),),
             body={JSON: new, NDJSON: TEXT},
@@ -216,6 +219,19 @@ def _new_job(asked: Schema) -> Schema:
     return found | {
         "description": "What is asked, in one of two ways, and how it is to be treated.",
         "oneOf": [{"required": ["request"]}, {"required": ["prompt"]}],
+    }
+
+
+def _line_answer() -> Schema:
+    """One line of an answer by line; the last one sums up, and says what ended the request early."""
+    mistake = answer_of(field=TEXT, message=TEXT)
+    sums = dict.fromkeys(("submitted", "existing", "refused", "settled_lines"), COUNT)
+    return {
+        "oneOf": [
+            answer_of(line=COUNT, id=ID, created=FLAG),
+            answer_of(line=COUNT, errors=array_of(mistake)),
+            sent(list(sums), **sums, code=TEXT, status=COUNT, detail=TEXT, retry_after=COUNT),
+        ]
     }
 
 
