@@ -13,13 +13,15 @@ import orjson
 import pytest
 
 from claudeflow.claude.settings import EnquirySettings
+from claudeflow.config import PriceSettings
+from claudeflow.domain.budget_events import BudgetThreshold
 from claudeflow.domain.events import JobsSubmitted
 from claudeflow.domain.job import JobState, OnDisconnect
 from claudeflow.policy.lanes.settings import LaneSettings
-from claudeflow.policy.money.settings import BudgetSettings
+from claudeflow.policy.money.settings import BudgetSettings, ThresholdSettings
 from claudeflow.twin.faults import Fault
 from tests.support.clocks import WoundClock
-from tests.support.daemons import MODEL, a_config, a_twin, until
+from tests.support.daemons import MODEL, PRICE_OF_A_MODEL_THAT_IS_NOT_THERE, a_config, a_twin, until
 from tests.support.dropin import QUESTION, Door, Weir, an_sdk, door
 
 STREAMED = {**QUESTION, "stream": True}
@@ -507,3 +509,69 @@ async def test_a_job_that_outlived_its_daemon_in_a_lane_that_finishes_keeps_its_
     async with door(tmp_path, twin, config=config) as at:
         await at.http.delete("/v1/holds/lane:standard")
         assert (await at.ended(JobState.SUCCEEDED)).tries == 1
+
+
+async def test_what_waiting_does_not_change_is_told_at_once(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICE_OF_A_MODEL_THAT_IS_NOT_THERE)
+    config = a_config(tmp_path, prices=PriceSettings(str(prices)))
+    async with door(tmp_path, config=config) as at:
+        with pytest.raises(anthropic.NotFoundError) as missing:
+            await at.sdk.messages.create(**{**QUESTION, "model": "claude-atlas-1"})
+        assert missing.value.request_id is not None
+        assert missing.value.request_id.startswith("req_0")
+        assert (await at.ended(JobState.CANCELLED)).cost_nanousd == 0
+        with pytest.raises(anthropic.NotFoundError, match="claude-atlas-1"):
+            await at.sdk.messages.create(**{**QUESTION, "model": "claude-atlas-1"})
+        assert [job.tries for job in await at.jobs()] == [0, 1]
+        assert await at.bench.book_mistakes() == []
+
+
+async def test_a_budget_may_let_a_cheaper_model_answer_and_the_answer_says_so(tmp_path: Path) -> None:
+    opus = "claude-opus-5-5"
+    threshold = ThresholdSettings(0.01, "fallback")
+    budgets = {"team": BudgetSettings(limit_usd=0.01, thresholds=(threshold,))}
+    config = a_config(tmp_path, budgets=budgets, fallback={opus: MODEL})
+    async with door(tmp_path, config=config) as at:
+        asked = {**QUESTION, "model": opus}
+        models = [(await at.sdk.messages.create(**asked)).model]
+        await at.bench.recorder.wait_for(BudgetThreshold)
+        await until(lambda: bool(at.bench.parts.shared.fallbacks.in_force))
+        models.append((await at.sdk.messages.create(**asked)).model)
+        assert models == [opus, MODEL]
+        newest, _ = await at.jobs()
+        assert (newest.model, newest.asked_model) == (MODEL, opus)
+
+
+async def test_keep_alives_reach_the_caller(tmp_path: Path) -> None:
+    clock = WoundClock()
+    stall = Fault("stall", for_s=0.2)
+    twin = a_twin(clock, reply_tokens=100, tokens_per_s=1e6, ping_interval_s=0.05, faults=(stall,))
+    async with door(tmp_path, twin, clock=clock) as at:
+        answer = await at.post(STREAMED)
+        assert answer.content.count(b"event: ping") >= 4
+        assert answer.content.split(b"\n\n")[-2].startswith(b"event: error")
+
+
+async def test_a_deadline_that_passes_while_it_waits_is_a_timeout_not_to_be_repeated(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        await at.http.post("/v1/holds", json={"scope": "lane:standard", "reason": "stock-taking"})
+        answer = await at.post(QUESTION, x_claudeflow_deadline="+1s")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (504, "timeout_error")
+        assert answer.headers["x-should-retry"] == "false"
+        await at.ended(JobState.EXPIRED)
+
+
+async def test_a_person_who_cancels_a_stream_ends_it(tmp_path: Path) -> None:
+    twin = a_twin(WoundClock(), tokens_per_s=1e6)
+    weir = Weir(twin)
+    weir.within.clear()
+    async with door(tmp_path, twin, transport=weir) as at:
+        async with at.http.stream("POST", "/v1/messages", json=STREAMED) as answer:
+            arriving = answer.aiter_bytes()
+            await anext(arriving)
+            assert (await at.http.post("/v1/jobs/1/cancel")).status_code == 200
+            rest = b"".join([piece async for piece in arriving])
+        assert rest.endswith(b"\n\n")
+        assert b"event: error" in rest
+        assert (await at.ended(JobState.CANCELLED)).tries == 1

@@ -58,7 +58,7 @@ class StoreMessagesDesk:
         lane = self._shared.config.lanes.get(ask.job.lane, LaneSettings())
         patience_s = lane.patience_s if ask.patience_s is None else ask.patience_s
         [stored] = await self._counter.submit([replace(ask.job, attended=lane.on_disconnect)], by=ask.by)
-        terms = Terms(ask.stream, patience_s, lane.on_disconnect)
+        terms = Terms(ask.job.model, ask.stream, patience_s, lane.on_disconnect)
         line = JobLine(stored.id, terms, self._counter, self._queue, self._shared)
         # No await since the commit: nobody can have claimed the job yet.
         self._shared.attendance.add(stored.id, line)

@@ -20,7 +20,7 @@ from claudeflow.domain.attempt import Blocked, Onlooker, Reply
 from claudeflow.domain.enquiry import Answer
 from claudeflow.domain.errors import Conflict, StoreError
 from claudeflow.domain.events import JobFinished
-from claudeflow.domain.hold import HoldCause
+from claudeflow.domain.hold import Hold, HoldCause, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobRecord, JobState, OnDisconnect
 from claudeflow.domain.report import Explanation
 from claudeflow.intake.desks.messages import Flow
@@ -31,7 +31,7 @@ FIRST_LOOK_S = 0.1
 
 LOOK_EVERY_S = 5.0
 DRAINING_RETRY_S = 5
-TOLD_AT_ONCE = frozenset({HoldCause.MODEL_NOT_FOUND, HoldCause.PERMISSION})
+_STATUS_OF = {HoldCause.MODEL_NOT_FOUND: 404, HoldCause.PERMISSION: 403}
 """What no waiting changes: the caller hears at once what the API said."""
 
 
@@ -59,6 +59,7 @@ class Queue(Protocol):
 class Terms:
     """On which terms a caller waits."""
 
+    model: str
     stream: bool
     patience_s: float
     on_disconnect: OnDisconnect
@@ -211,7 +212,7 @@ class JobLine:
     def _refusal(self) -> Blocked | None:
         """What the API said that no waiting changes."""
         outcome = None if self._reply is None else self._reply.outcome
-        return outcome if isinstance(outcome, Blocked) and outcome.cause in TOLD_AT_ONCE else None
+        return outcome if isinstance(outcome, Blocked) and outcome.cause in _STATUS_OF else None
 
     async def _look(self, left_s: float) -> Answer | None:
         """What to answer now instead of the API's word; None: wait on."""
@@ -230,6 +231,9 @@ class JobLine:
         if refused is not None and self._reply is not None:
             status, error = as_the_api_says(refused.error)
             return told(status, error, headers_of(self.job_id, self._reply.headers))
+        held = self._held_for_good()
+        if held is not None:
+            return refusal(_STATUS_OF[held.cause], held.reason, headers=headers)
         if self._drains:
             why = "claudeflow is stopping; ask again"
             return refusal(OVERLOADED, why, retry_after_s=DRAINING_RETRY_S, headers=headers)
@@ -238,6 +242,11 @@ class JobLine:
         if given_up is None:
             return None
         return self._impatient(given_up, headers)
+
+    def _held_for_good(self) -> Hold | None:
+        """What the API said of the model to somebody else, and still holds it."""
+        holds = self._shared.holds.on(Scope(ScopeKind.MODEL, self._terms.model))
+        return next((hold for hold in holds if hold.cause in _STATUS_OF), None)
 
     def _impatient(self, found: GiveUp, headers: Mapping[str, str]) -> Answer:
         text = (

@@ -10,9 +10,6 @@ from starlette.types import Receive, Scope, Send
 from claudeflow.intake.desks.messages import Flow, Line
 from claudeflow.intake.http.streams import ABORT
 
-STALL_S = 60.0
-"""A reader that takes nothing for so long is cut off."""
-
 
 class LineResponse(Response):
     """Sends what a line brings. It closes the line, and the connection of a reader that was cut off."""
@@ -31,7 +28,7 @@ class LineResponse(Response):
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for events in line.pieces():
-                await _send(send, events, line)
+                await send({"type": "http.response.body", "body": events, "more_body": True})
             if line.is_cut:
                 _drop_connection(scope)
             else:
@@ -39,16 +36,6 @@ class LineResponse(Response):
         finally:
             self._leaving.cancel()
             await line.close()
-
-
-async def _send(send: Send, events: bytes, line: Line) -> None:
-    """Hand on some events; a reader that takes none of them cuts its line."""
-    sending = send({"type": "http.response.body", "body": events, "more_body": True})
-    try:
-        async with asyncio.timeout(STALL_S):
-            await sending
-    except TimeoutError:
-        line.cut()
 
 
 def _drop_connection(scope: Scope) -> None:

@@ -17,6 +17,7 @@ from claudeflow.intake.http.errors import UnsupportedMediaType
 from claudeflow.intake.http.guard import standing_of
 from claudeflow.intake.http.line_response import LineResponse
 from claudeflow.intake.http.responses import json_response
+from claudeflow.intake.http.room import held_by
 from claudeflow.intake.messages.headers import read_dialect
 from claudeflow.intake.messages.request import read_ask
 
@@ -37,12 +38,8 @@ class MessagesHandlers:
 
     async def create(self, request: Request) -> Response:
         """POST /v1/messages: a Message, or its events with `"stream": true`."""
-        check_body_is_json(request)
-        catalog = self._desk.catalog
-        raw = await read_body(request, catalog.max_body_bytes)
-        headers, query = _told(request)
-        ask = read_ask(raw, headers, query, catalog, now_ms=self._clock_ms(), by=standing_of(request))
-        line = await self._desk.messages.open(ask)
+        line = await self._open(request)
+        held_by(request).give_back()
         leaving = asyncio.create_task(_hang_up(request, line))
         try:
             answer = await line.answer()
@@ -58,6 +55,15 @@ class MessagesHandlers:
             await line.close()
             return Response(status_code=499)  # nobody reads it
         return LineResponse(line, answer, leaving)
+
+    async def _open(self, request: Request) -> Line:
+        """Read and store what is asked; nothing of it stays in memory."""
+        check_body_is_json(request)
+        catalog = self._desk.catalog
+        raw = await read_body(request, catalog.max_body_bytes)
+        headers, query = _told(request)
+        ask = read_ask(raw, headers, query, catalog, now_ms=self._clock_ms(), by=standing_of(request))
+        return await self._desk.messages.open(ask)
 
     async def count_tokens(self, request: Request) -> Response:
         """POST /v1/messages/count_tokens: how many tokens the API counts."""

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from claudeflow.domain.enquiry import Answer
 from claudeflow.domain.errors import IntakeError, InvalidJob, QueueFull
 from claudeflow.domain.job import JobError
-from claudeflow.intake.http.errors import ModelNotFound, NotReady
+from claudeflow.intake.http.errors import ModelNotFound
 
 TYPE_OF_STATUS: Mapping[int, str] = {
     400: "invalid_request_error",
@@ -46,8 +46,8 @@ def status_of(error: IntakeError) -> int:
     """The status that the API would give."""
     if isinstance(error, QueueFull):
         return RATE_LIMITED
-    if isinstance(error, NotReady):
-        return OVERLOADED
+    if error.http_status == 503:
+        return OVERLOADED  # come back later: nothing is wrong with the request
     return 400 if error.http_status == 422 else error.http_status
 
 
