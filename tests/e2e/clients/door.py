@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,6 @@ from claudeflow.twin.child import twin_process
 from claudeflow.twin.settings import TwinSettings
 from tests.support.books import disagreements
 from tests.support.daemons import PLENTY
-from tests.support.forwarder import forwarded
 from tests.support.processes import PATIENCE_S, Site, daemon_at, invoice_of, short_folder
 
 NAME = "http://claudeflow"
@@ -26,7 +26,7 @@ NAME = "http://claudeflow"
 
 @dataclass(frozen=True)
 class Door:
-    """Where clients ask, and a way to look behind it."""
+    """Where clients ask, and a way to look behind it. `key` is a token that may submit, and nothing else."""
 
     site: Site
     twin: str
@@ -92,7 +92,16 @@ def open_door(**tables: Mapping[str, Any]) -> Iterator[Door]:
     with ExitStack() as stack:
         folder = stack.enter_context(short_folder())
         twin = stack.enter_context(twin_process(TwinSettings(reply_tokens=20, **PLENTY)))
-        site = Site(folder, twin.address, tables)
+        address = f"127.0.0.1:{free_port()}"
+        site = Site(folder, twin.address, {"http": {"tcp": address}, **tables})
         stack.enter_context(daemon_at(site))
-        url = stack.enter_context(forwarded(site.socket))
-        yield Door(site, twin.address, url, "a-key-of-the-client")
+        made = site.cli("token", "create", "clients")
+        assert made.returncode == 0, made.stderr
+        yield Door(site, twin.address, f"http://{address}", made.stdout.strip())
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

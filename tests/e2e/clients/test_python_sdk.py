@@ -170,6 +170,13 @@ def test_lane_and_workflow_come_by_headers_and_mistakes_in_them_are_told(door: D
             client.messages.create(**ASKED, extra_headers={"x-claudeflow-lane": "no-such-lane"})
 
 
+def test_over_tcp_a_key_that_is_no_token_is_not_let_in(door: Door) -> None:
+    for key in ("sk-ant-api03-somebodys", f"{door.key[:-1]}#"):
+        client = anthropic.Anthropic(base_url=door.url, api_key=key)
+        with client, pytest.raises(anthropic.AuthenticationError):
+            client.messages.create(**ASKED)
+
+
 def test_a_model_without_a_price_is_not_found(door: Door) -> None:
     with client_of(door, SOCKET) as client, pytest.raises(anthropic.NotFoundError, match="has no price"):
         client.messages.create(**{**ASKED, "model": NO_SUCH_MODEL})
