@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.doors import Door, Wait, call_at_a_rate, call_without_rest
 from benchmarks.litellm_proxy import LEFT_OUT, PROXY, installed, proxy
 from benchmarks.machine import cpu_s, rss_mb
-from benchmarks.processes import daemon, fake_api, unlimited
+from benchmarks.processes import daemon, fake_api, free_port, unlimited
 from benchmarks.size import Size, number, percentile, ratio, spread, table
 
 RATE_PER_S = 20.0
@@ -54,8 +54,12 @@ def _doors(stack: ExitStack) -> Iterator[Door]:
     api = stack.enter_context(fake_api())
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     yield Door(DIRECT, 0, port=int(api.url.rpartition(":")[2]))
-    running = stack.enter_context(daemon(folder, api.url, unlimited(CONNECTIONS * 2)))
+    port = free_port()
+    settings = f'{unlimited(CONNECTIONS * 2)}[http]\ntcp = "127.0.0.1:{port}"\n'
+    running = stack.enter_context(daemon(folder, api.url, settings))
     yield Door("through claudeflow, socket", running.pid, socket=running.socket)
+    token = running.ask("POST", "/v1/tokens", b'{"name": "bench"}')["token"]
+    yield Door("through claudeflow, TCP", running.pid, port=port, headers={"x-api-key": token})
     program = installed()
     if program is not None:
         yield stack.enter_context(proxy(program, folder, api.url))
@@ -122,7 +126,7 @@ def _whole_ms(rounds: list[Seen], share: float) -> list[float]:
 
 
 def _rates_table(seen: dict[str, list[Seen]], pids: dict[str, int]) -> str:
-    headings = (f"{CONNECTIONS} calls at once", "calls/s", "over the proxy's", "CPU ms a call", "RSS, MB")
+    headings = (f"{CONNECTIONS} calls at once", "calls/s", "to the proxy's", "CPU ms a call", "RSS, MB")
     theirs = [one.flat_out_per_s for one in seen.get(PROXY, [])]
     return table(headings, [_rates_row(name, seen[name], theirs, pids[name]) for name in seen])
 

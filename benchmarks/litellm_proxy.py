@@ -6,14 +6,13 @@ import contextlib
 import http.client
 import os
 import secrets
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.doors import Door
 from benchmarks.machine import measured_core
-from benchmarks.processes import QUIET, process
+from benchmarks.processes import QUIET, free_port, process
 
 PROXY = "through LiteLLM's proxy"
 PLACE = "CLAUDEFLOW_CLIENTS"
@@ -38,7 +37,7 @@ def installed() -> Path | None:
 @contextlib.contextmanager
 def proxy(program: Path, folder: Path, url: str) -> Iterator[Door]:
     """The proxy on the measured core, before the API at `url`. Raises RuntimeError if it does not start."""
-    key, port, config = f"sk-{secrets.token_hex(24)}", _free_port(), folder / "proxy.yaml"
+    key, port, config = f"sk-{secrets.token_hex(24)}", free_port(), folder / "proxy.yaml"
     config.write_text(CONFIG.format(url=url), encoding="utf-8")
     environ = {**os.environ, **QUIET, "LITELLM_MASTER_KEY": key, "LITELLM_MODE": "PRODUCTION"}
     command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
@@ -63,9 +62,3 @@ def _await_proxy(port: int, log: Path) -> None:
                 return
         time.sleep(0.1)
     raise RuntimeError(log.read_text(encoding="utf-8")[-2000:])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -61,6 +61,13 @@ class UnixConnection(http.client.HTTPConnection):
         return orjson.loads(text) if text else None
 
 
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextlib.contextmanager
 def process(command: list[str], core: int, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a command on one core while the block lasts."""
