@@ -165,7 +165,7 @@ CLIENTS = {
             "pydantic-ai",
             _python_of("pydantic-ai", "pydantic_ai"),
             _script("pydantic_ai_client.py"),
-            ("stream", "schema"),
+            ("plain", "stream", "schema"),
         ),
         Client(
             "llm",

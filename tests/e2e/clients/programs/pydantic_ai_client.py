@@ -1,11 +1,11 @@
-"""pydantic-ai: `pydantic_ai_client.py stream|schema MODEL PROMPT`. It streams whatever it is asked."""
+"""pydantic-ai: `pydantic_ai_client.py plain|stream|schema MODEL PROMPT`. Without `max_tokens` it streams."""
 
 import json
 import sys
 from typing import Literal
 
 from pydantic import BaseModel
-from pydantic_ai import Agent
+from pydantic_ai import Agent, ModelSettings
 from pydantic_ai.exceptions import ModelHTTPError
 
 
@@ -19,7 +19,8 @@ def main(mode, model, prompt):
     if mode == "schema":
         agent = Agent(f"anthropic:{model}", output_type=RouteTicket)
         return {"text": agent.run_sync(prompt).output.model_dump_json()}
-    return {"text": Agent(f"anthropic:{model}").run_sync(prompt).output}
+    settings = ModelSettings(max_tokens=2_000) if mode == "plain" else None
+    return {"text": Agent(f"anthropic:{model}", model_settings=settings).run_sync(prompt).output}
 
 
 if __name__ == "__main__":
