@@ -17,9 +17,9 @@ def _state(row: Row) -> Text:
 
 
 _COLUMNS = (
-    Column("name", lambda row: printable(row["name"])),
-    Column("state", _state),
-    Column("roles", lambda row: ", ".join(row["roles"])),
+    Column("name", lambda row: printable(row["name"]), is_words=True, narrowest=8),
+    Column("state", _state, is_words=True, narrowest=8),
+    Column("roles", lambda row: ", ".join(row["roles"]), is_words=True, narrowest=8),
     Column("lanes", lambda row: printable(", ".join(row["lanes"])), 1, is_words=True, narrowest=10),
     Column("workflows", lambda row: printable(", ".join(row["workflows"])), 1, is_words=True, narrowest=10),
     Column("made by", lambda row: printable(row["created_by"]), 4),

@@ -41,8 +41,10 @@ def admission(standing: Standing, lane: str, workflow: str, role: Role = Role.SU
 
 def grantee_of(caller: Caller) -> str:
     """The table of the configuration that is for this caller alone."""
-    kind = caller.name if caller.token is not None else f"user:{caller.name}"
-    return f'[access."{kind}"]'
+    if caller.token is not None:
+        return f'[access."{caller.name}"]'
+    known = caller.uid if caller.name == f"uid:{caller.uid}" else caller.name
+    return f'[access."user:{known}"]'
 
 
 def _ask(standing: Standing, wanted: str) -> str:

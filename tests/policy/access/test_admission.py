@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from claudeflow.domain.caller import Caller
-from claudeflow.policy.access.admission import admission, permission
+from claudeflow.policy.access.admission import admission, grantee_of, permission
 from claudeflow.policy.access.roles import Need, Role, only_own
 from tests.policy.access.builders import ALICE, CI, a_grant, standing_of
 
@@ -82,3 +82,15 @@ def test_whoever_may_send_nothing_is_told_so() -> None:
     assert "it may send none" in str(refusal)
     empty = admission(standing_of(ALICE, a_grant(lanes=())), "bulk", "x")
     assert "lanes none for workflows *" in str(empty)
+
+
+@pytest.mark.parametrize(
+    ("caller", "table"),
+    [
+        (ALICE, '[access."user:alice"]'),
+        (CI, '[access."token:ci"]'),
+        (Caller("uid:1234", 1234), '[access."user:1234"]'),
+    ],
+)
+def test_the_table_to_ask_for_is_one_that_the_configuration_takes(caller: Caller, table: str) -> None:
+    assert grantee_of(caller) == table
