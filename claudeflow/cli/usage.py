@@ -48,13 +48,20 @@ _MONEY = "_nanousd"
 @click.option("--model", help="Only this model.")
 @click.option("--prompt", help="Only this prompt.")
 @click.option("--kind", type=click.Choice(KINDS), help="Only calls of this kind.")
+@click.option("--submitters", is_flag=True, help="One row for whoever sent the jobs, by whole days.")
 @click.option("--tokens", is_flag=True, help="Show each kind of token instead of what was saved.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: money in whole nano-dollars.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: money in dollars with nine decimals.")
 @places_options("socket", "config")
 @click.pass_context
 def command(
-    context: click.Context, /, as_json: bool, as_csv: bool, tokens: bool, **asked: str | None
+    context: click.Context,
+    /,
+    as_json: bool,
+    as_csv: bool,
+    tokens: bool,
+    submitters: bool,
+    **asked: str | None,
 ) -> None:
     """Show what was used and what it cost, by any dimension.
 
@@ -65,6 +72,9 @@ def command(
         raise click.UsageError("--json and --csv are two forms of the same: choose one")
     query = {name: value for name, value in asked.items() if value is not None}
     door = either_door(context)
+    if submitters:
+        _show_submitters(door, query, as_json=as_json, others=as_csv or tokens or any(map(asked.get, NAMED)))
+        return
     found = checked(door.call("GET", "/v1/usage", query=query)).json()
     strangers = [] if found["rows"] else _strangers(door, asked)
     if as_json:
@@ -77,6 +87,26 @@ def command(
         note(f"nothing was used {_period(found)}")
     for said in strangers:
         note(said)
+
+
+def _show_submitters(door: EitherDoor, query: Mapping[str, str], *, as_json: bool, others: bool) -> None:
+    if others or "kind" in query:
+        raise click.UsageError("--submitters goes with --since, --until and --json only")
+    window = {name: value for name, value in query.items() if name in ("since", "until")}
+    found = checked(door.call("GET", "/v1/usage/submitters", query=window)).json()
+    if as_json:
+        print_json(found)
+        return
+    if not found["rows"]:
+        note(f"nothing was used {_period(found)}")
+        return
+    from claudeflow.cli.submitters_table import submitters_layout
+
+    screen = console()
+    layout = submitters_layout(found["rows"], screen.width)
+    screen.print(layout.table(found["rows"]))
+    if remark := layout.remark("make the terminal wider, or take --json"):
+        note(remark)
 
 
 def _strangers(door: EitherDoor, asked: Mapping[str, str | None]) -> list[str]:

@@ -91,3 +91,16 @@ class UsageQuestion:
     since_ms: int = 0
     until_ms: int | None = None
     where: tuple[tuple[Dimension, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitterRow:
+    """What the calls for a submitter's jobs cost that were opened in a window: settled, and the others at most.
+
+    Calls that jobs shared count by their parts once they have ended.
+    """
+
+    submitted_by: str
+    cost_nanousd: int
+    unknown_nanousd: int
+    in_flight_nanousd: int

@@ -789,3 +789,10 @@ FROM attempts AS a JOIN calls AS c ON c.id = a.call_id WHERE a.job_id = :job_id;
 -- Rows whose answers were written so long ago that no mailbox has them any more.
 DELETE FROM mailbox_jobs WHERE (mailbox, inbox_id, nonce) IN
   (SELECT mailbox, inbox_id, nonce FROM mailbox_jobs WHERE written_ms < :before_ms LIMIT :limit);
+
+-- name: spent_by_submitter
+-- What the jobs of each submitter cost in a window of days, the dearest first.
+SELECT submitted_by, sum(cost_nanousd), sum(unknown_nanousd), sum(open_nanousd) FROM submitter_days
+WHERE day_ms >= :since_ms AND (:until_ms IS NULL OR day_ms < :until_ms)
+GROUP BY submitted_by HAVING sum(cost_nanousd) + sum(unknown_nanousd) + sum(open_nanousd) > 0
+ORDER BY sum(cost_nanousd) DESC, submitted_by;

@@ -9,6 +9,7 @@ import pytest
 
 from claudeflow.cli.exits import Exit
 from claudeflow.cli.tokens_board import tokens_layout
+from claudeflow.domain.ledger import SubmitterRow
 from claudeflow.domain.token import name_in
 from tests.cli.running_desk import RunningDesk
 from tests.cli.scripted_daemon import CommandLine
@@ -92,3 +93,13 @@ def test_the_table_fits_the_screen_and_says_what_is_left_out(width: int) -> None
     layout = tokens_layout([row], width)
     assert sum(layout.widths) + 2 * len(layout.widths) <= width + 2
     assert ("made by" in layout.left_out) is (width < 100)
+
+
+def test_usage_tells_whose_jobs_cost_what(claudeflow: CommandLine, desk: RunningDesk) -> None:
+    assert "nothing was used" in claudeflow("usage", "--submitters").stderr
+    desk.desk.books.submitters = [SubmitterRow("token:ci", 1_500_000_000, 0, 7)]
+    lines = claudeflow("usage", "--submitters", "--since", "7d").stdout.splitlines()
+    assert lines[1].split()[:2] == ["token:ci", "$1.50"]
+    found = json.loads(claudeflow("usage", "--submitters", "--json").stdout)
+    assert found["rows"][0]["in_flight_nanousd"] == 7
+    assert claudeflow("usage", "--submitters", "--lane", "bulk").exit_code == Exit.USAGE

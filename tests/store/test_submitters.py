@@ -8,13 +8,14 @@ import pytest
 
 from claudeflow.domain.errors import IntakeError
 from claudeflow.domain.job import JobState
+from claudeflow.domain.ledger import SubmitterRow
 from claudeflow.policy.access.errors import SpendCapped, TooManyJobs
 from claudeflow.policy.access.grants import Caps
 from claudeflow.policy.access.usage import DAY_MS, Used
 from claudeflow.store.jobs import cancel, submit
 from claudeflow.store.ledger import Finish, Requeue, record
 from claudeflow.store.recovery import recover
-from claudeflow.store.submitters import Sender, used
+from claudeflow.store.submitters import Sender, spent_by_submitter, used
 from tests.store.builders import (
     NOW_MS,
     a_new_job,
@@ -117,3 +118,15 @@ def test_nothing_new_is_taken_once_the_day_has_cost_its_cap(raw: sqlite3.Connect
 @pytest.mark.parametrize("caps", [Caps(), Caps(jobs_per_min=1)])
 def test_without_these_caps_everything_is_taken(raw: sqlite3.Connection, caps: Caps) -> None:
     assert refused(raw, caps, *[None] * 50) is None
+
+
+def test_what_each_submitter_spent_in_a_window_of_days(raw: sqlite3.Connection) -> None:
+    today_ms = NOW_MS - NOW_MS % DAY_MS
+    record(raw, running(raw), answered(cost_nanousd=70), Finish(JobState.SUCCEEDED, "end_turn"), NOW_MS)
+    running(raw, submitted_by="bob")
+    record(raw, running(raw, submitted_by="carol"), failed(), Finish(JobState.FAILED), NOW_MS)
+    rows = [SubmitterRow("alice", 70, 0, 0), SubmitterRow("bob", 0, 0, 1_000)]
+    assert spent_by_submitter(raw, today_ms, None) == rows
+    assert spent_by_submitter(raw, today_ms, today_ms + DAY_MS) == rows
+    assert spent_by_submitter(raw, today_ms + DAY_MS, None) == []
+    assert spent_by_submitter(raw, 0, today_ms) == []

@@ -9,9 +9,10 @@ from claudeflow.config import own_price_ids, shipped_prices
 from claudeflow.daemon.catalog import CatalogShelf
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.errors import ConfigError
-from claudeflow.domain.ledger import Dimension, UsageQuestion, UsageRow
+from claudeflow.domain.ledger import Dimension, SubmitterRow, UsageQuestion, UsageRow
 from claudeflow.domain.words import plural
 from claudeflow.policy.money.price_check import Finding, check_prices
+from claudeflow.store import submitters
 from claudeflow.store import usage as store_usage
 
 RECENT_DAYS = 30
@@ -34,6 +35,11 @@ class StoreBooksDesk:
             by=question.by,
             where=dict(question.where),
         )
+        return await self._shared.store.read(work)
+
+    async def by_submitter(self, since_ms: int, until_ms: int | None) -> list[SubmitterRow]:
+        """What the jobs of each submitter cost on the days from one until another, the dearest first."""
+        work = partial(submitters.spent_by_submitter, since_ms=since_ms, until_ms=until_ms)
         return await self._shared.store.read(work)
 
     async def check_prices(self) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from claudeflow.domain.ledger import UsageQuestion, UsageRow
+from claudeflow.domain.ledger import SubmitterRow, UsageQuestion, UsageRow
 from claudeflow.policy.money.price_check import Finding
 
 
@@ -13,6 +13,10 @@ class BooksDesk(Protocol):
 
     async def usage(self, question: UsageQuestion) -> list[UsageRow]:
         """Sums of usage, one row for each group that has any."""
+        ...
+
+    async def by_submitter(self, since_ms: int, until_ms: int | None) -> list[SubmitterRow]:
+        """What the jobs of each submitter cost on the days from one until another, the dearest first."""
         ...
 
     async def check_prices(self) -> list[Finding]:

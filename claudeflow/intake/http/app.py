@@ -93,6 +93,7 @@ def build_app(
             route("/v1/limits", GET=queue.limits),
             route("/v1/reconcile", GET=reconcile.last, POST=reconcile.compare),
             route("/v1/usage", GET=books.usage),
+            route("/v1/usage/submitters", GET=books.submitters),
             route("/v1/prices/check", GET=books.check_prices),
             route("/v1/cache", GET=CacheHandlers(desk.cache).report),
             *_batch_routes(BatchHandlers(desk.batches), route),

@@ -11,10 +11,13 @@ from starlette.responses import Response
 
 from claudeflow.domain.ledger import SUMS, Dimension, UsageQuestion, UsageRow, total_of
 from claudeflow.intake.desks.books import BooksDesk
+from claudeflow.intake.http.errors import InvalidQuery
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
-from claudeflow.intake.http.usage_query import HOUR_MS, PARAMETERS, read_question
+from claudeflow.intake.http.usage_query import HOUR_MS, PARAMETERS, read_moment, read_question
 from claudeflow.intake.times import write_time
+
+DAY_MS = 24 * HOUR_MS
 
 
 class BooksHandlers:
@@ -28,6 +31,19 @@ class BooksHandlers:
         """GET /v1/usage: sums of usage by dimensions."""
         question = read_question(Query(request, PARAMETERS), self._clock_ms())
         return json_response(_usage_to_json(question, await self._desk.usage(question)))
+
+    async def submitters(self, request: Request) -> Response:
+        """GET /v1/usage/submitters: what the jobs of each submitter cost, by whole days."""
+        query, now_ms = Query(request, frozenset({"since", "until"})), self._clock_ms()
+        since_ms = read_moment("since", query.text("since") or "month", now_ms)
+        until = query.text("until")
+        until_ms = None if until is None else -(-read_moment("until", until, now_ms) // DAY_MS) * DAY_MS
+        since_ms -= since_ms % DAY_MS
+        if until_ms is not None and until_ms <= since_ms:
+            raise InvalidQuery(f"until ({until}) is not after since: nothing lies between them")
+        rows = await self._desk.by_submitter(since_ms, until_ms)
+        window = {"since": write_time(since_ms), "until": write_time(until_ms)}
+        return json_response({**window, "rows": [asdict(row) for row in rows]})
 
     async def check_prices(self, request: Request) -> Response:
         """GET /v1/prices/check: what is to be said about the prices of the models in use."""

@@ -31,6 +31,7 @@ NEEDS: Mapping[str, Need] = {
     "GET /v1/reconcile": Need.READ,
     "POST /v1/reconcile": Need.ADMIN,
     "GET /v1/usage": Need.READ,
+    "GET /v1/usage/submitters": Need.READ,
     "GET /v1/prices/check": Need.READ,
     "GET /v1/cache": Need.READ,
     "GET /v1/batches": Need.READ,

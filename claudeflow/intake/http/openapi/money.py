@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from claudeflow.domain.budget import BudgetChange, BudgetReport
-from claudeflow.domain.ledger import SUMS, Dimension
+from claudeflow.domain.ledger import SUMS, Dimension, SubmitterRow
 from claudeflow.domain.reconciliation import Drift, Sums, UnknownCalls
 from claudeflow.intake.desks.budgets import BudgetNotFound, InvalidBudget, NothingToRelease
 from claudeflow.intake.desks.reconcile import NoAdminKey, NoReport, NothingCompared
@@ -110,6 +110,14 @@ def _book_operations(known: Components) -> tuple[Operation, ...]:
             "Sums of what was used and what it cost",
             ok(known.add("Usage", _usage())),
             (by, _SINCE, _UNTIL, *filters),
+        ),
+        Operation(
+            "sum_usage_of_submitters",
+            "GET",
+            "/v1/usage/submitters",
+            "What the jobs of each submitter cost, by whole days (UTC)",
+            ok(answer_of(since=MOMENT, until=nullable(MOMENT), rows=array_of(known.row(SubmitterRow)))),
+            (_SINCE, _UNTIL),
         ),
         Operation(
             "check_prices",
