@@ -324,3 +324,12 @@ async def test_cancelling_the_server_closes_its_connections(tmp_path: Path) -> N
         served.ended.cancel()
         with pytest.raises(httpx2.HTTPError):
             await polling
+
+
+@pytest.mark.parametrize(("method", "path"), [("PATCH", "/v1/jobs/cancel"), ("DELETE", "/v1/holds/history")])
+async def test_a_path_that_is_spelt_out_is_not_taken_for_an_id(
+    served: Served, method: str, path: str
+) -> None:
+    response = await served.client.request(method, path, json={})
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert response.headers["allow"]

@@ -43,6 +43,14 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def a_free_port() -> int:
+    """A TCP port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 class NotifySocket:
     """The service manager's end of sd_notify."""
 

@@ -37,6 +37,7 @@ from claudeflow.intake.http.queue_handlers import QueueHandlers
 from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
 from claudeflow.intake.http.responses import problem_response
 from claudeflow.intake.http.room import BodyRoom
+from claudeflow.intake.http.routing import route_of
 from claudeflow.intake.http.submit_handlers import SubmitHandlers
 from claudeflow.intake.messages.errors import api_error
 from claudeflow.intake.mistakes import show
@@ -75,7 +76,7 @@ def build_app(
         if path in KEYED_PATHS:
             by_method["POST"] = keys.once(by_method["POST"])
         answer = _answering(path, by_method, guard, on_trouble)
-        return Route(path, room.kept_by(answer), methods=list(by_method))
+        return route_of(path)(path, room.kept_by(answer), methods=list(by_method))
 
     app = Starlette(
         routes=[

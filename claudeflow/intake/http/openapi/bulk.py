@@ -6,7 +6,17 @@ from claudeflow.domain.errors import InvalidJob
 from claudeflow.intake.bulk import SHOWN_IDS, CountDiffers
 from claudeflow.intake.filter_text import LONGEST_FILTER, InvalidFilter
 from claudeflow.intake.http.openapi.operation import JSON, Operation, ok
-from claudeflow.intake.http.openapi.shapes import COUNT, FLAG, ID, TEXT, Schema, answer_of, array_of, sent
+from claudeflow.intake.http.openapi.shapes import (
+    COUNT,
+    FLAG,
+    ID,
+    TEXT,
+    Schema,
+    answer_of,
+    array_of,
+    nullable,
+    sent,
+)
 
 _COUNTS: Schema = {"type": "object", "additionalProperties": COUNT}
 _WISH: dict[str, Schema] = {
@@ -18,7 +28,7 @@ _WISH: dict[str, Schema] = {
     },
     "all": FLAG | {"description": "Goes with an empty filter: every job."},
     "dry_run": FLAG | {"description": "Only say which jobs are meant."},
-    "expect": COUNT | {"description": "Do nothing unless the filter means exactly so many jobs."},
+    "expect": nullable(COUNT) | {"description": "Do nothing unless the filter means exactly so many jobs."},
 }
 
 
