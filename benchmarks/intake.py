@@ -1,7 +1,8 @@
 """How many jobs does the socket accept a second, each on the disk before it is acknowledged?
 
 Jobs that are not due before tomorrow, so that nothing but the intake is measured. Beside it: one
-thread that does nothing but INSERT and COMMIT, each flushed to the same disk.
+thread that does nothing but INSERT and COMMIT, each flushed to the same disk. Then a large body in
+each of its three ways, and the most memory that the daemon takes for it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.load import post_jobs, prepared
-from benchmarks.machine import cpu_s
-from benchmarks.processes import Daemon, daemon, fake_api, unlimited
+from benchmarks.load import post_jobs, prepared, send_lines
+from benchmarks.machine import cpu_s, peak_mb
+from benchmarks.processes import Daemon, FakeApi, daemon, fake_api, unlimited
 from benchmarks.size import Size, number, percentile, spread, table
 from benchmarks.workload import job, jobs
 
 TOMORROW = "+1d"
+NDJSON = "application/x-ndjson"
+
+WAYS = (
+    ("all or nothing", "", "application/json"),
+    ("`partial=true`", "?partial=true", "application/json"),
+    ("answered by line", "", NDJSON),
+)
+"""Name, query and what is accepted."""
 
 
 def run(size: Size) -> Iterator[str]:
@@ -29,6 +38,7 @@ def run(size: Size) -> Iterator[str]:
         with daemon(folder, api.url, unlimited(64)) as running:
             yield _by_producers(running, folder, count, size)
             yield _in_one_request(running, size)
+        yield _bulk(folder, api, size)
 
 
 def _by_producers(running: Daemon, folder: Path, count: int, size: Size) -> str:
@@ -72,6 +82,23 @@ def _in_one_request(running: Daemon, size: Size) -> str:
             found[name].append(time.perf_counter() - began_s)
     rows = [[name, spread(seconds), number(len(body) / 1e6, 1)] for name, seconds in found.items()]
     return table((f"{count:,} jobs as NDJSON in one request", "s", "MB"), rows)
+
+
+def _bulk(folder: Path, api: FakeApi, size: Size) -> str:
+    """A large body in each of the three ways, each by a daemon of its own: seconds, and the most memory."""
+    count = size.of(tiny=200, quick=20_000, full=100_000)
+    rows = []
+    for number_of, (name, query, accept) in enumerate(WAYS):
+        place = folder / f"bulk-{number_of}"
+        place.mkdir()
+        with daemon(place, api.url, unlimited(64)) as running:
+            before_mb, began_s = peak_mb(running.pid), time.perf_counter()
+            send_lines(running.socket, job(not_before=TOMORROW) + b"\n", count, query, accept)
+            elapsed_s = time.perf_counter() - began_s
+            grown_mb = peak_mb(running.pid) - before_mb
+        rows.append([name, number(elapsed_s, 1), number(count / elapsed_s, 0), number(grown_mb, 0)])
+    headings = (f"{count:,} jobs as NDJSON in one request", "s", "jobs/s", "memory at most, MB above before")
+    return table(headings, rows)
 
 
 def _bare_commits(path: Path, count: int) -> float:

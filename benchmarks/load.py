@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -63,3 +66,31 @@ async def _post_some(path: Path, request: bytes, left: Iterable[int], waits: lis
         await producer.post(request)
         waits.append(time.perf_counter() - began_s)
     await producer.close()
+
+
+def send_lines(path: Path, line: bytes, count: int, query: str, accept: str) -> None:
+    """Submit the same line so many times in one request, reading while it is sent. Raises RuntimeError."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
+        sock.connect(str(path))
+        sending = threading.Thread(target=_send_body, args=(sock, line, count, query, accept))
+        sending.start()
+        begins = tail = sock.recv(65_536)
+        while not _is_over(begins, tail) and (piece := sock.recv(1_048_576)):
+            tail = (tail + piece)[-64:]
+        sending.join()
+    if begins[9:12] not in (b"200", b"201"):
+        raise RuntimeError(repr(begins))
+
+
+def _send_body(sock: socket.socket, line: bytes, count: int, query: str, accept: str) -> None:
+    head = f"POST /v1/jobs{query} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
+    size = len(line) * count
+    sock.sendall(f"{head}accept: {accept}\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n".encode())
+    at_once = 100
+    for done in range(0, count, at_once):
+        sock.sendall(line * min(at_once, count - done))
+
+
+def _is_over(begins: bytes, tail: bytes) -> bool:
+    """Whether the last chunk has come in; an answer of a known length ends with its connection."""
+    return b"chunked" in begins.lower() and tail.endswith(b"0\r\n\r\n")

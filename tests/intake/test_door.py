@@ -98,10 +98,18 @@ async def test_a_head_that_is_too_large_is_refused(tmp_path: Path, what: str, in
         assert (await served.client.get("/-/healthy")).status_code == 200
 
 
-async def test_a_head_just_below_the_bound_is_read(tmp_path: Path) -> None:
+async def test_a_head_that_grows_without_end_is_not_waited_for(tmp_path: Path) -> None:
+    async with a_door(tmp_path) as (served, _), connected(served.path) as greedy:
+        await greedy.say(b"GET /-/healthy HTTP/1.1\r\nx-a: ", *[b"a" * 900] * 100)
+        assert await greedy.code() == (431, "head_too_large")
+
+
+@pytest.mark.parametrize("at_once", [1_000, 20_000])
+async def test_a_head_just_below_the_bound_is_read(tmp_path: Path, at_once: int) -> None:
     async with a_door(tmp_path) as (served, _), connected(served.path) as client:
-        for size in (16_000, 15_000):
-            await client.say(b"GET /-/healthy HTTP/1.1\r\nx-a: " + b"a" * size + b"\r\n\r\n")
+        for name in (b"x-a: " + b"a" * 16_000, b"\r\n".join([b"x-a: " + b"a" * 100] * 150)):
+            head = b"GET /-/healthy HTTP/1.1\r\n" + name + b"\r\n\r\n"
+            await client.say(*[head[at : at + at_once] for at in range(0, len(head), at_once)])
             assert (await client.answer())[0] == 200
 
 

@@ -43,7 +43,7 @@ class DoorProtocol(PeerProtocol):
         self._problem: IntakeError | None = None
         self._is_deaf = False
         self._in_head = self._in_body = False
-        self._messages = self._head_bytes = self._body_bytes = self._raw_bytes = 0
+        self._messages = self._head_bytes = self._unparsed_bytes = self._body_bytes = self._raw_bytes = 0
         self._stage_s = self._stuck_s = self._closing_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -68,8 +68,9 @@ class DoorProtocol(PeerProtocol):
         if self._is_deaf:
             return
         self._unset_keepalive_if_required()
-        if not self._in_head and not self._in_body:
-            self._in_head, self._head_bytes, self._stage_s = True, 0, 0.0
+        was_idle = not self._in_head and not self._in_body
+        if was_idle:
+            self._in_head, self._unparsed_bytes, self._stage_s = True, 0, 0.0
         before = self._messages
         try:
             self.parser.feed_data(data)
@@ -78,7 +79,8 @@ class DoorProtocol(PeerProtocol):
         except httptools.HttpParserUpgrade:
             self._close_after_answers()
         else:
-            self._count(len(data), is_same_message=before == self._messages)
+            begun = self._messages - before
+            self._count(len(data), is_of_one=not begun or (was_idle and begun == 1 and self._in_head))
 
     def look(self, elapsed_s: float) -> None:
         """So many seconds have passed: end what takes too long."""
@@ -110,7 +112,8 @@ class DoorProtocol(PeerProtocol):
         super().on_message_begin()
         self._messages += 1
         self._in_head, self._in_body = True, False
-        self._head_bytes, self._stage_s = 0, 0.0
+        self._head_bytes = self._unparsed_bytes = 0
+        self._stage_s = 0.0
         if len(self.pipeline) >= MOST_PIPELINED:
             self._fail(MalformedRequest(f"more than {MOST_PIPELINED} requests wait for answers; read those"))
 
@@ -153,13 +156,13 @@ class DoorProtocol(PeerProtocol):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _count(self, size: int, *, is_same_message: bool) -> None:
-        """What a single read brought, where no whole header or piece of a body tells of it."""
-        if not is_same_message:
+    def _count(self, size: int, *, is_of_one: bool) -> None:
+        """What a read brought of one request, where no whole header or piece of a body tells of it."""
+        if not is_of_one:
             return
         if self._in_head:
-            self._head_bytes += size
-            if self._head_bytes > self._settings.max_header_bytes:
+            self._unparsed_bytes += size
+            if self._unparsed_bytes > self._settings.max_header_bytes:
                 self._refuse(self._head_too_large())
         elif self._in_body:
             self._raw_bytes += size
