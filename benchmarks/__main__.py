@@ -19,6 +19,7 @@ BENCHMARKS = {
     "startup": "until the socket is open, until work begins, and memory at rest",
     "cli": "whole processes: claudeflow version, submit and status",
     "intake": "jobs accepted a second, by producers, and 10,000 and 100,000 in one request",
+    "mailbox": "from a row's commit to the durable job and its answer; the cost of quiet mailboxes",
     "store": "submit, claim and finish in the store alone, by depth of the queue",
     "dispatch": "choosing the next job in memory, among 100 and among 100,000 waiting",
     "batches": "100,000 jobs through Message Batches: memory, speed, and the waits of the others",

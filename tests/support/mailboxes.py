@@ -22,8 +22,8 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 MINE = Ids(os.getuid(), os.getgid())
 
 
-def a_mailbox(folder: Path, name: str = "tickets", **changes: Any) -> Mailbox:
-    """A mailbox on disk that belongs to whoever runs the tests."""
+def a_mailbox(folder: Path, name: str = "tickets", *, ids: Ids | None = None, **changes: Any) -> Mailbox:
+    """A mailbox on disk that belongs to whoever runs the tests, or to `ids`."""
     values: dict[str, Any] = {
         "owner": ME,
         "group": ME,
@@ -32,7 +32,7 @@ def a_mailbox(folder: Path, name: str = "tickets", **changes: Any) -> Mailbox:
     }
     description = Description(name=name, uuid=new_uuid(), **{**values, **changes})
     place = Place(folder, name)
-    create(place, description, MINE)
+    create(place, description, ids or MINE)
     return Mailbox(place, description)
 
 
