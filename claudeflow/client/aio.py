@@ -1,4 +1,4 @@
-"""AsyncClaudeflow: the client for asyncio, and for trio by anyio."""
+"""AsyncClaudeflow: the client for asyncio."""
 
 from __future__ import annotations
 

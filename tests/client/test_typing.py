@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 SAMPLE = Path(__file__).with_name("usage_sample.py.txt")
 
 
+@pytest.mark.timeout(300)  # mypy reads the whole SDK
 def test_a_program_sees_precise_types_and_its_mistakes(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(SAMPLE.read_text())
