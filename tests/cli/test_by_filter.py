@@ -74,6 +74,14 @@ def test_it_must_be_clear_which_jobs_are_meant(
     assert states(jobs) == ["queued"] * 6
 
 
+def test_a_job_is_found_however_far_back_it_is(claudeflow: CommandLine, desk: RunningDesk) -> None:
+    lanes = ["interactive", *["bulk"] * 40]
+    desk.portal.call(desk.desk.submit, [parsed(a_job(lane=lane)) for lane in lanes])
+    listed = claudeflow("list", "--filter", "lane:interactive", "--json")
+    assert [job["id"] for job in json.loads(listed.stdout)["jobs"]] == [1]
+    assert claudeflow("list", "--filter", "lane:interactive -id:1").stderr == "claudeflow: no such jobs\n"
+
+
 def test_a_wrong_filter_says_where(claudeflow: CommandLine, jobs: RunningDesk) -> None:
     refused = claudeflow("list", "--filter", "lan:bulk")
     assert refused.exit_code == 2
