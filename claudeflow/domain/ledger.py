@@ -95,7 +95,7 @@ class UsageQuestion:
 
 @dataclass(frozen=True, slots=True)
 class SubmitterRow:
-    """What the calls for a submitter's jobs cost that were opened in a window: settled, and the others at most.
+    """What the calls for a submitter's jobs cost that were opened in a window: settled, and at most the rest.
 
     Calls that jobs shared count by their parts once they have ended.
     """
