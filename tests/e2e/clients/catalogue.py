@@ -50,11 +50,11 @@ def heard_from_claude(done: Done) -> Heard:
 
 
 def heard_from_llm(done: Done) -> Heard:
-    """What `llm` prints: the answer, or a line that begins with `Error: Error code: 404`."""
+    """What `llm` prints: the answer, or an error, whose status it tells when it had one."""
     if done.returncode == 0:
         return Heard(text=done.stdout.rstrip("\n"))
-    words = done.stderr.partition("Error code: ")[2]
-    return Heard(error=done.stderr, status=int(words[:3]))
+    status = done.stderr.partition("Error code: ")[2][:3]
+    return Heard(error=done.stderr, status=int(status) if status else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ in_every_mode = pytest.mark.parametrize(
         for mode in client.modes
     ],
 )
+streaming = pytest.mark.parametrize(
+    "client", [pytest.param(client, id=name) for name, client in CLIENTS.items() if "stream" in client.modes]
+)
 over_sockets = pytest.mark.parametrize(
     "client", [pytest.param(client, id=name) for name, client in CLIENTS.items() if client.over_socket]
 )
@@ -121,3 +124,13 @@ def test_a_client_sees_nothing_of_the_apis_own_429(client: Client, untroubled: D
     assert (heard.error, job["state"], job["tries"]) == (None, "succeeded", 2)
     assert heard.text is not None
     assert heard.text.strip() == said_in(untroubled.result(job["id"]))
+
+
+@streaming
+def test_half_a_stream_is_no_answer_to_a_client(client: Client, untroubled: Door, tmp_path: Path) -> None:
+    place, before = place_of(client), untroubled.newest()
+    untroubled.let_the_api_fail({"kind": "truncate", "calls": [1, 1], "after_share": 0.5})
+    heard = client.heard(client.start(place, "stream", PROMPT, untroubled.environ(tmp_path)))
+    states = [job["state"] for job in untroubled.jobs(after=before)]
+    assert (heard.text, states) == (None, ["failed"])
+    assert "the stream ended before its message did" in str(heard.error)
