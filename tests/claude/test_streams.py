@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claudeflow.claude.assembly import MalformedStream, MessageAssembly
-from claudeflow.claude.sse import SseReader
+from claudeflow.claude.sse import SseReader, WholeEvents
 from tests.support.scripted import a_message, event, message_end, message_start, text_block
 
 WHOLE = message_start() + event("ping") + text_block("Grüße", "\n\n", "data: x") + message_end()
@@ -189,3 +189,19 @@ def test_odd_events_are_at_most_malformed(events: list[dict[str, Any]]) -> None:
     assert isinstance(assembly.usage(), dict)
     if assembly.is_complete:
         assert json.dumps(assembly.result())
+
+
+@given(st.lists(st.integers(0, len(WHOLE))), st.booleans())
+def test_whole_events_pass_unchanged_wherever_the_network_cuts(cuts: list[int], returns: bool) -> None:
+    text = WHOLE.replace(b"\n", b"\r\n") if returns else WHOLE
+    edges = [0, *sorted(cuts), len(text)]
+    whole = WholeEvents()
+    passed = [whole.feed(text[begin:end]) for begin, end in pairwise(edges)]
+    assert b"".join(passed) == text
+    assert all(piece == b"" or piece.endswith((b"\n\n", b"\r\n\r\n")) for piece in passed)
+
+
+def test_an_event_that_is_not_whole_is_not_passed_on() -> None:
+    whole = WholeEvents()
+    assert whole.feed(b"event: a\n\nevent: b\n") == b"event: a\n\n"
+    assert whole.feed(b"data: {}") == b""

@@ -216,15 +216,25 @@ async def test_retries_are_invisible_until_the_api_answers(tmp_path: Path) -> No
         assert (await at.ended(JobState.SUCCEEDED)).tries == 3
 
 
+class ErrorFirst(Weir):
+    """The first answer is a stream that has nothing but an error."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self.requests:
+            return await super().handle_async_request(request)
+        self.requests.append(request)
+        error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+        content = b"event: error\ndata: " + orjson.dumps(error) + b"\n\n"
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+
+
 async def test_an_error_before_any_event_is_a_second_try_and_not_the_callers(tmp_path: Path) -> None:
-    twin = a_twin(WoundClock(), faults=(Fault("stream_error", calls=(1, 1), after_share=0.0),))
-    weir = Weir(twin)
-    async with door(tmp_path, twin, transport=weir) as at:
+    twin = a_twin(WoundClock())
+    async with door(tmp_path, twin, transport=ErrorFirst(twin)) as at:
         answer = await at.post(STREAMED)
-        first_events = answer.content.count(b"event: message_start")
-        job = await at.the_job()
-        assert first_events == 1
-        assert (job.state is JobState.SUCCEEDED) is (b"event: error" not in answer.content)
+        assert answer.content.startswith(b"event: message_start")
+        assert b"event: error" not in answer.content
+        assert (await at.ended(JobState.SUCCEEDED)).tries == 2
 
 
 @pytest.mark.parametrize("kind", ["reset_mid_stream", "truncate", "stream_error"])
@@ -422,6 +432,9 @@ async def test_in_a_lane_that_finishes_the_answer_is_kept_though_nobody_waits(
     lanes = {"standard": LaneSettings(on_disconnect=OnDisconnect.FINISH)}
     async with door(tmp_path, twin, transport=weir, config=a_config(tmp_path, lanes=lanes)) as at:
         await hang_up_while(at, weir, started=started)
+        await until(lambda: len(at.bench.parts.shared.attendance) == 0)
+        # A write behind any that the hanging up may have caused.
+        await at.http.post("/v1/holds", json={"scope": "workflow:other", "reason": "stock-taking"})
         (weir.within if started else weir.before).set()
         job = await at.ended(JobState.SUCCEEDED)
         assert await at.bench.parts.desk.answer(job.id) is not None

@@ -29,7 +29,7 @@ from claudeflow.intake.messages.errors import OVERLOADED, as_the_api_says, error
 FIRST_LOOK_S = 0.1
 """Whoever has not gone by then waits for something: the outlook is looked at."""
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 15.0
 DRAINING_RETRY_S = 5
 _STATUS_OF = {HoldCause.MODEL_NOT_FOUND: 404, HoldCause.PERMISSION: 403}
 """What no waiting changes: the caller hears at once what the API said."""
