@@ -31,6 +31,10 @@ class Token:
     revoked_by: str | None = None
     last_used_ms: int | None = None
 
+    def has_expired(self, now_ms: int) -> bool:
+        """Whether its time is over."""
+        return self.expires_ms is not None and self.expires_ms <= now_ms
+
 
 def is_token_name(name: str) -> bool:
     """Whether a token may have this name."""

@@ -65,4 +65,4 @@ def token_to_json(token: Token, now_ms: int) -> dict[str, Any]:
 def _state_of(token: Token, now_ms: int) -> str:
     if token.revoked_ms is not None:
         return "revoked"
-    return "expired" if token.expires_ms is not None and token.expires_ms <= now_ms else "in_force"
+    return "expired" if token.has_expired(now_ms) else "in_force"

@@ -142,6 +142,7 @@ async def test_a_token_is_good_until_it_expires_or_is_revoked(tmp_path: Path) ->
             await desk.revoke_token("ci", "root")
     async with opened(tmp_path, clock=clock) as bench:
         assert "not valid" in await unknown(bench, again)
+        assert "not valid" in await unknown(bench, text)
 
 
 @pytest.mark.parametrize("change", ["name", "secret", "length", "prefix"])

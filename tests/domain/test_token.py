@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claudeflow.domain.caller import Caller
-from claudeflow.domain.token import hash_of, is_token_name, name_in, token_text
+from claudeflow.domain.token import Token, hash_of, is_token_name, name_in, token_text
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,31}", fullmatch=True)
 
@@ -76,3 +76,8 @@ def test_a_holder_of_a_token_is_no_user() -> None:
     assert (caller.name, caller.token, caller.uid, str(caller)) == ("token:ci", "ci", None, "token:ci")
     user = Caller("maria", 7)
     assert (user.token, str(user)) == (None, "maria (uid 7)")
+
+
+@pytest.mark.parametrize(("expires_ms", "over"), [(None, False), (99, True), (100, True), (101, False)])
+def test_when_the_time_of_a_token_is_over(expires_ms: int | None, over: bool) -> None:
+    assert Token(1, "ci", b"", "{}", 0, "root", expires_ms).has_expired(100) is over

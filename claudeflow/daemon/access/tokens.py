@@ -40,7 +40,7 @@ class TokenKeeper:
                 "the token that was sent is not valid: mistyped, revoked or of another daemon; "
                 "`claudeflow token list` shows those in force"
             )
-        if token.expires_ms is not None and token.expires_ms <= now_ms:
+        if token.has_expired(now_ms):
             raise Unauthenticated(
                 f"the token {token.name} has expired; revoke it, and make another: `claudeflow token create`"
             )
