@@ -196,7 +196,11 @@ def remove(context: click.Context, name: str, is_sure: bool, force: bool) -> Non
     if not os.access(place.root, os.W_OK):
         raise Failure(Exit.NOT_PERMITTED, f"not permitted to remove from {place.root}; use sudo")
     if os.path.lexists(place.description) and not force:
-        _check_unused(_asked(context, name))
+        try:
+            _check_unused(_asked(context, name))
+        except PermissionError as error:
+            why = f"nobody can say whether answers are owed ({error}): start the daemon, or --force"
+            raise Failure(Exit.NOT_PERMITTED, why) from error
     if not is_sure:
         click.confirm(f"Delete the mailbox {name} and all that is in it?", abort=True, err=True)
     delete(place)

@@ -61,11 +61,17 @@ class MailboxKeeper:
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
-                    await self._look(group)
-                    await self._forget()
+                    await self._look_and_forget(group)
                     await asyncio.sleep(LOOK_EVERY_S)
         finally:
             await self._door.aclose()
+
+    async def _look_and_forget(self, group: asyncio.TaskGroup) -> None:
+        try:
+            await self._look(group)
+            await self._forget()
+        except Exception as problem:  # noqa: BLE001 - mailboxes must not end the daemon
+            self._shared.emit(OwnTrouble("mailboxes", f"a bug: {type(problem).__name__}"))
 
     def _changed(self, name: str) -> None:
         if name in self._served:

@@ -8,6 +8,7 @@ from claudeflow.intake.mailbox.trouble import MailboxTrouble
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 30.0
+LONGEST_LOCKED_PAUSE_S = 1.0
 DEADLY_PAUSE_S = 5.0
 LONGEST_DEADLY_PAUSE_S = 3600.0
 FORGIVEN_S = 86_400.0
@@ -36,14 +37,15 @@ class Circuit:
     last_death: float = 0.0
 
     def failed(self, trouble: MailboxTrouble, now: float) -> float:
-        """It failed once more; how long to leave it alone: twice as long each time, up to half a minute."""
+        """It failed once more; how long to leave it alone: twice as long each time, up to a bound."""
         if self.trouble is None:
             self.since, self.failures = now, 0
         self.trouble = trouble
         if trouble.code == DEADLY:
             return self._died(now)
         self.failures += 1
-        return _doubled(FIRST_PAUSE_S, self.failures, LONGEST_PAUSE_S)
+        longest_s = LONGEST_LOCKED_PAUSE_S if trouble.code == LOCKED else LONGEST_PAUSE_S
+        return _doubled(FIRST_PAUSE_S, self.failures, longest_s)
 
     def has_news(self, now: float) -> bool:
         """Whether somebody should be told of the trouble now. A lock is told when it has lasted a while."""

@@ -9,6 +9,7 @@ One thread: requests in their order, and between them a look at `PRAGMA data_ver
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import select
@@ -158,8 +159,11 @@ def main() -> None:
     """`python -m claudeflow.intake.mailbox.porter SOCKET MARK`: the numbers of two inherited files."""
     number, mark = int(sys.argv[1]), int(sys.argv[2])
     os.umask(0o007)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # a unit's system call filter may forbid it, and bound both
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     with socket.socket(fileno=number) as connection:
         Porter(connection, Mark.opened(mark)).run()
 

@@ -21,7 +21,8 @@ ACCEPT = (
     " WHERE id = ? AND nonce = ? AND state = 'new'"
 )
 ANSWERED = (
-    "UPDATE inbox SET state = 'answered', job_id = ?, request = NULL, input = NULL"
+    "UPDATE inbox SET state = 'answered', job_id = ?, request = NULL, input = NULL,"
+    " accepted_at = coalesce(accepted_at, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
     " WHERE id = ? AND nonce = ? AND state IN ('new', 'accepted')"
 )
 REFUSED = (
