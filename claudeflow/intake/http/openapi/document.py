@@ -7,19 +7,15 @@ from functools import cache
 from typing import Any
 
 from claudeflow.intake.http.openapi.access import access_operations
+from claudeflow.intake.http.openapi.batches import batch_operations, pack_operations
 from claudeflow.intake.http.openapi.bulk import bulk_operations
 from claudeflow.intake.http.openapi.events import EVENTS
+from claudeflow.intake.http.openapi.holds import hold_operations
 from claudeflow.intake.http.openapi.jobs import job_operations
 from claudeflow.intake.http.openapi.mailboxes import mailbox_operations
 from claudeflow.intake.http.openapi.messages import message_operations
 from claudeflow.intake.http.openapi.money import money_operations
 from claudeflow.intake.http.openapi.operation import Operation, ok
-from claudeflow.intake.http.openapi.queue import (
-    batch_operations,
-    hold_operations,
-    pack_operations,
-    state_operations,
-)
 from claudeflow.intake.http.openapi.shapes import (
     ANYTHING,
     TEXT,
@@ -29,6 +25,7 @@ from claudeflow.intake.http.openapi.shapes import (
     array_of,
     reference,
 )
+from claudeflow.intake.http.openapi.state import state_operations
 
 PATH = "/openapi.json"
 

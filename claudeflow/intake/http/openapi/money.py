@@ -31,6 +31,7 @@ CHANGES_LISTED = Parameter("limit", {"type": "integer", "minimum": 1, "maximum":
 
 _SINCE = Parameter("since", TEXT, "`7d`, `24h`, `today`, `month`, `all`, a month, a day or a moment.")
 _UNTIL = Parameter("until", TEXT, "As `since`.")
+_LIMIT: Schema = {"type": "number", "exclusiveMinimum": 0}
 _BUDGET_MOMENTS = {
     "limit_until_ms": "limit_until",
     "released_until_ms": "released_until",
@@ -74,14 +75,7 @@ def _budget_operations(known: Components) -> tuple[Operation, ...]:
             "Set the limit of a budget",
             ok(budget),
             (BUDGET,),
-            body={
-                JSON: sent(
-                    ["limit_usd"],
-                    limit_usd={"type": "number", "exclusiveMinimum": 0},
-                    reason=nullable(TEXT),
-                    until_reset=FLAG,
-                )
-            },
+            body={JSON: sent(["limit_usd"], limit_usd=_LIMIT, reason=nullable(TEXT), until_reset=FLAG)},
             problems=held,
         ),
         Operation(
