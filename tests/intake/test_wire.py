@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -267,3 +268,15 @@ def test_input_bytes_measure_what_is_sent_as_prompt_and_nothing_else() -> None:
 )
 def test_what_the_api_takes_is_taken(job: dict[str, Any]) -> None:
     assert mistakes_of(job) == {}
+
+
+def test_a_job_keeps_no_more_memory_than_its_body_needs() -> None:
+    text = raw(saying(user("x" * 2_000)))
+    parsed(text)
+    tracemalloc.start()
+    try:
+        kept = [parsed(text).body for _ in range(50)]
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 2 * sum(len(body) for body in kept)

@@ -67,7 +67,7 @@ def build_app(
 ) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
     keys, guard, room = KeyBook(desk.receipts), Guard(desk, hosts), room or BodyRoom()
-    handlers, holds = Handlers(desk), HoldHandlers(desk.holds, clock_ms)
+    handlers = Handlers(desk)
     queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
     books, events = BooksHandlers(desk.books, clock_ms), EventHandlers(desk, clock_ms)
     mailboxes = MailboxHandlers(desk.mailboxes)
@@ -84,13 +84,8 @@ def build_app(
             route("/v1/jobs", POST=SubmitHandlers(desk, clock_ms, keys).submit, GET=handlers.list_jobs),
             *_bulk_routes(BulkHandlers(desk), route),
             route("/v1/jobs/{job_id}", GET=handlers.job, PATCH=queue.move),
-            route("/v1/jobs/{job_id}/explain", GET=queue.explain),
-            route("/v1/jobs/{job_id}/attempts", GET=handlers.attempts),
-            route("/v1/jobs/{job_id}/cancel", POST=handlers.cancel),
-            route("/v1/jobs/{job_id}/retry", POST=handlers.retry),
-            route("/v1/holds", GET=holds.in_force, POST=holds.set),
-            route("/v1/holds/history", GET=holds.history),
-            route("/v1/holds/{scope}", DELETE=holds.release),
+            *_one_job_routes(handlers, queue, route),
+            *_hold_routes(HoldHandlers(desk.holds, clock_ms), route),
             route("/v1/limits", GET=queue.limits),
             route("/v1/reconcile", GET=reconcile.last, POST=reconcile.compare),
             route("/v1/usage", GET=books.usage),
@@ -131,6 +126,23 @@ def _bulk_routes(bulk: BulkHandlers, route: Callable[..., Route]) -> list[Route]
         route("/v1/jobs/cancel", POST=bulk.cancel),
         route("/v1/jobs/retry", POST=bulk.retry),
         route("/v1/jobs/move", POST=bulk.move),
+    ]
+
+
+def _one_job_routes(handlers: Handlers, queue: QueueHandlers, route: Callable[..., Route]) -> list[Route]:
+    return [
+        route("/v1/jobs/{job_id}/explain", GET=queue.explain),
+        route("/v1/jobs/{job_id}/attempts", GET=handlers.attempts),
+        route("/v1/jobs/{job_id}/cancel", POST=handlers.cancel),
+        route("/v1/jobs/{job_id}/retry", POST=handlers.retry),
+    ]
+
+
+def _hold_routes(holds: HoldHandlers, route: Callable[..., Route]) -> list[Route]:
+    return [
+        route("/v1/holds", GET=holds.in_force, POST=holds.set),
+        route("/v1/holds/history", GET=holds.history),
+        route("/v1/holds/{scope}", DELETE=holds.release),
     ]
 
 
