@@ -31,6 +31,8 @@ def main() -> None:
         method, path, body, headers = json.loads(line)
         try:
             connection.request(method, path, body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it was answered before it was read
         except OSError as error:
             print(json.dumps([type(error).__name__, None]), flush=True)
             continue
