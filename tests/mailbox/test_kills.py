@@ -80,3 +80,27 @@ def test_kills_lose_no_row_and_double_none() -> None:
 def test_many_kills_lose_no_row_and_double_none(seed: int) -> None:
     with short_folder() as folder:
         survive(folder, kills=30, seed=seed)
+
+
+def test_a_row_that_was_stored_and_not_marked_is_no_second_job() -> None:
+    """The moment between the two commits, made to last by a lock, with a kill in it."""
+    with twin_process(TWIN) as twin, short_folder() as folder:
+        site, mail = a_site(folder, twin.address)
+        mailbox = a_mailbox(mail)
+        mailbox.ask(3, not_before="+1h")
+        with mailbox.opened() as raw:
+            raw.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                with daemon_at(site) as daemon:
+                    eventually(lambda: site.store.exists() and states_of(site.store) == {"queued": 3})
+                    daemon.kill()
+            assert {row["state"] for row in mailbox.inbox()} == {"new"}
+            raw.execute("ROLLBACK")
+        with daemon_at(site):
+            eventually(lambda: {row["state"] for row in mailbox.inbox()} == {"accepted"})
+            ids = [row["job_id"] for row in mailbox.inbox()]
+            assert (len(set(ids)), states_of(site.store)) == (3, {"queued": 3})
+            for job_id in ids:
+                assert site.cli("cancel", str(job_id)).returncode == 0
+            assert [row["state"] for row in mailbox.answered(3)] == ["cancelled"] * 3
+        assert site.events("OwnTrouble") == []

@@ -8,7 +8,9 @@ from claudeflow.intake.mailbox.trouble import MailboxTrouble
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 30.0
+FIRST_LOCKED_PAUSE_S = 0.005
 LONGEST_LOCKED_PAUSE_S = 1.0
+"""Producers lock a mailbox while they write, mostly for a moment."""
 DEADLY_PAUSE_S = 5.0
 LONGEST_DEADLY_PAUSE_S = 3600.0
 FORGIVEN_S = 86_400.0
@@ -44,8 +46,9 @@ class Circuit:
         if trouble.code == DEADLY:
             return self._died(now)
         self.failures += 1
-        longest_s = LONGEST_LOCKED_PAUSE_S if trouble.code == LOCKED else LONGEST_PAUSE_S
-        return _doubled(FIRST_PAUSE_S, self.failures, longest_s)
+        if trouble.code == LOCKED:
+            return _doubled(FIRST_LOCKED_PAUSE_S, self.failures, LONGEST_LOCKED_PAUSE_S)
+        return _doubled(FIRST_PAUSE_S, self.failures, LONGEST_PAUSE_S)
 
     def has_news(self, now: float) -> bool:
         """Whether somebody should be told of the trouble now. A lock is told when it has lasted a while."""
