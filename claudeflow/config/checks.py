@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from claudeflow.config.settings import Config
 from claudeflow.domain.errors import Mistake
-from claudeflow.intake.http.tcp import read_address
+from claudeflow.intake.http.door.tcp import read_address
 from claudeflow.policy.access.grants import Grantee
 from claudeflow.policy.money.scopes import BudgetScope
 from claudeflow.policy.money.settings import MOST_USD

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt, Le
 
 from claudeflow.claude.settings import ClaudeSettings, EnquirySettings
-from claudeflow.intake.http.settings import HttpSettings
+from claudeflow.intake.http.door.settings import HttpSettings
 from claudeflow.intake.mailbox.settings import MailboxSettings
 from claudeflow.observe.settings import LogSettings
 from claudeflow.policy.access.settings import GrantSettings

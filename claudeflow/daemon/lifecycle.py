@@ -45,13 +45,13 @@ from claudeflow.daemon.wiring import Parts, parts
 from claudeflow.domain.errors import ConfigError, Mistake
 from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, DoorOpened, OwnTrouble
 from claudeflow.intake.http.app import build_app
-from claudeflow.intake.http.door import Door
-from claudeflow.intake.http.hosts import LOOPBACK
-from claudeflow.intake.http.listener import ListenerSettings, listen
-from claudeflow.intake.http.peers import forget_names
+from claudeflow.intake.http.door.hosts import LOOPBACK
+from claudeflow.intake.http.door.listener import ListenerSettings, listen
+from claudeflow.intake.http.door.peers import forget_names
+from claudeflow.intake.http.door.rules import Door
+from claudeflow.intake.http.door.server import serve
+from claudeflow.intake.http.door.tcp import listen_on, read_address
 from claudeflow.intake.http.room import BodyRoom
-from claudeflow.intake.http.server import serve
-from claudeflow.intake.http.tcp import listen_on, read_address
 from claudeflow.observe.journal import Journal
 from claudeflow.store.lock import instance_lock
 

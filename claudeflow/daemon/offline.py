@@ -12,8 +12,8 @@ from claudeflow.daemon.clock import SystemClock
 from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.wiring import parts
 from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.door.peers import own_process
 from claudeflow.intake.http.inprocess import call
-from claudeflow.intake.http.peers import own_process
 from claudeflow.store.lock import instance_lock
 
 Answer = tuple[int, dict[str, str], bytes]

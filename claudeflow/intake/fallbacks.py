@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from claudeflow.intake.catalog import Catalog
-from claudeflow.intake.message_checks import check_messages
+from claudeflow.intake.checks.messages import check_messages
+from claudeflow.intake.checks.models import traits_of
+from claudeflow.intake.checks.options import check_options
 from claudeflow.intake.mistakes import Mistakes
-from claudeflow.intake.models import traits_of
-from claudeflow.intake.option_checks import check_options
 
 
 def fallback_of(

@@ -13,16 +13,16 @@ from typing import Any
 from claudeflow.domain.errors import PromptError
 from claudeflow.domain.job import NewJob, PromptRef
 from claudeflow.domain.prompt import PromptTemplate
-from claudeflow.intake.cache_checks import check_cache_markers
 from claudeflow.intake.catalog import Catalog
+from claudeflow.intake.checks.cache import check_cache_markers
+from claudeflow.intake.checks.messages import check_messages
+from claudeflow.intake.checks.models import UNKNOWN_MODEL, ModelTraits, traits_of
+from claudeflow.intake.checks.options import check_options
+from claudeflow.intake.checks.size import Most, most_of
 from claudeflow.intake.envelope import read_envelope
 from claudeflow.intake.fallbacks import fallback_of
 from claudeflow.intake.json_text import read_object, write
-from claudeflow.intake.message_checks import check_messages
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, listed, refuse, show
-from claudeflow.intake.models import UNKNOWN_MODEL, ModelTraits, traits_of
-from claudeflow.intake.option_checks import check_options
-from claudeflow.intake.size import Most, most_of
 from claudeflow.policy.caching.naming import path_of
 from claudeflow.policy.packing.request import item_text
 

@@ -15,7 +15,7 @@ from claudeflow.cli.batch_board import batches_board, lines_of, waiting_board
 from claudeflow.cli.exits import Exit
 from claudeflow.domain.batch import BatchState
 from claudeflow.domain.batch_report import BatchesView, BatchRow
-from claudeflow.intake.batch_views import batch_to_json, batches_to_json
+from claudeflow.intake.views.batches import batch_to_json, batches_to_json
 from tests.cli.running_desk import RunningDesk
 from tests.cli.scripted_daemon import CommandLine
 from tests.intake.builders import a_request

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from claudeflow.cli.cache_board import name_of, prefixes_board, shares_board
 from claudeflow.cli.exits import Exit
-from claudeflow.intake.cache_view import cache_to_json
 from claudeflow.intake.desks.cache import CacheReport, WorkflowShare
+from claudeflow.intake.views.cache import cache_to_json
 from tests.cli.running_desk import RunningDesk
 from tests.cli.scripted_daemon import CommandLine, ScriptedDaemon
 from tests.support.fake_cache import NOW_MS, a_prefix, a_share

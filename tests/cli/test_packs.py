@@ -12,7 +12,7 @@ from rich.console import Console
 from claudeflow.cli.exits import Exit
 from claudeflow.cli.packs_board import packs_board
 from claudeflow.cli.tries_board import tries_board
-from claudeflow.intake.http.pack_handlers import packs_to_json
+from claudeflow.intake.http.handlers.packs import packs_to_json
 from tests.cli.running_desk import RunningDesk
 from tests.cli.scripted_daemon import CommandLine
 from tests.support.fake_packs import PACKED, UNPACKED

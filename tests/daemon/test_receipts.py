@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from claudeflow.intake.http.app import build_app
-from claudeflow.intake.http.peers import PEER, own_process
+from claudeflow.intake.http.door.peers import PEER, own_process
 from tests.support.daemons import Bench, a_job, opened
 
 KEYED = {"idempotency-key": "k1"}

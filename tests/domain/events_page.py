@@ -19,7 +19,7 @@ from claudeflow.domain.event_kinds import KINDS
 from claudeflow.domain.hold import Hold, Scope
 from claudeflow.domain.job import JobError
 from claudeflow.domain.usage import Usage
-from claudeflow.intake.event_views import PROSE
+from claudeflow.intake.views.events import PROSE
 
 UNITS = {
     "_ms": "milliseconds since 1970, UTC",

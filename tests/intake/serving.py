@@ -12,9 +12,9 @@ import httpx2
 from starlette.types import ASGIApp
 
 from claudeflow.intake.http.app import build_app
-from claudeflow.intake.http.door import Door
-from claudeflow.intake.http.listener import ListenerSettings, listen
-from claudeflow.intake.http.server import serve
+from claudeflow.intake.http.door.listener import ListenerSettings, listen
+from claudeflow.intake.http.door.rules import Door
+from claudeflow.intake.http.door.server import serve
 from tests.intake.builders import NOW_MS
 from tests.support.fake_desk import FakeDesk
 from tests.support.truth import Truth

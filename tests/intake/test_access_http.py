@@ -14,9 +14,9 @@ from starlette.routing import Route
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.job import JobId
 from claudeflow.intake.http.app import build_app, is_the_apis
+from claudeflow.intake.http.door.peers import overflow_uid, peer_of
 from claudeflow.intake.http.inprocess import call
 from claudeflow.intake.http.needs import NEEDS, need_of
-from claudeflow.intake.http.peers import overflow_uid, peer_of
 from claudeflow.policy.access.grants import Grant, Grantee
 from claudeflow.policy.access.roles import Need, Role, all_of, suffices
 from claudeflow.policy.access.settings import GrantSettings, RoleName

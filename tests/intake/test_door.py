@@ -14,9 +14,9 @@ import pytest
 
 from claudeflow.domain.events import DoorRefused, Event
 from claudeflow.domain.job import JobId
-from claudeflow.intake.http.door import Door
-from claudeflow.intake.http.protocol import MOST_PIPELINED
-from claudeflow.intake.http.settings import HttpSettings
+from claudeflow.intake.http.door.protocol import MOST_PIPELINED
+from claudeflow.intake.http.door.rules import Door
+from claudeflow.intake.http.door.settings import HttpSettings
 from tests.intake.builders import a_catalog, a_job, raw
 from tests.intake.raw_clients import HEALTHY, connected
 from tests.intake.serving import Served, serving

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from claudeflow.domain import events as ev
 from claudeflow.domain.event_kinds import KINDS, name_of
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.intake.http.event_handlers import EventHandlers
+from claudeflow.intake.http.handlers.events import EventHandlers
 from claudeflow.observe.event_log import EventLog
 from tests.intake.builders import NOW_MS, a_catalog
 from tests.intake.serving import Served, serving

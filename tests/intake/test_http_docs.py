@@ -12,10 +12,10 @@ from starlette.routing import Route
 from claudeflow.domain.batch_report import BatchesView
 from claudeflow.domain.errors import IntakeError
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.intake.batch_views import batch_to_json, batches_to_json
 from claudeflow.intake.envelope import KNOWN_FIELDS
 from claudeflow.intake.http.app import build_app
-from claudeflow.intake.views import record_to_json
+from claudeflow.intake.views.batches import batch_to_json, batches_to_json
+from claudeflow.intake.views.jobs import record_to_json
 from tests.intake.builders import a_catalog, a_job, parsed
 from tests.support.fake_batches import DONE, SPEND, WAITING
 from tests.support.fake_desk import FakeDesk

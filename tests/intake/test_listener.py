@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from claudeflow.intake.http.listener import ListenerSettings, SocketUnavailable, listen
+from claudeflow.intake.http.door.listener import ListenerSettings, SocketUnavailable, listen
 
 
 def a_dead_socket(path: Path) -> Path:

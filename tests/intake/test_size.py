@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from claudeflow.domain.usage import Terms
-from claudeflow.intake.size import (
+from claudeflow.intake.checks.size import (
     IMAGE_TOKENS,
     LARGEST_WINDOW_TOKENS,
     MOST_USES,

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.door.peers import own_process
 from claudeflow.intake.http.inprocess import call
-from claudeflow.intake.http.peers import own_process
 from tests.intake.builders import NOW_MS, a_catalog, a_job
 from tests.support.fake_desk import FakeDesk
 from tests.support.truth import Truth

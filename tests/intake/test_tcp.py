@@ -14,11 +14,11 @@ from starlette.datastructures import Headers
 
 from claudeflow.intake.desks.access import NewToken
 from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.door.hosts import LOOPBACK, check_host, check_origin
+from claudeflow.intake.http.door.listener import SocketUnavailable
+from claudeflow.intake.http.door.server import serve
+from claudeflow.intake.http.door.tcp import TcpAddress, listen_on, read_address
 from claudeflow.intake.http.errors import ForeignOrigin, WrongHost
-from claudeflow.intake.http.hosts import LOOPBACK, check_host, check_origin
-from claudeflow.intake.http.listener import SocketUnavailable
-from claudeflow.intake.http.server import serve
-from claudeflow.intake.http.tcp import TcpAddress, listen_on, read_address
 from claudeflow.policy.access.settings import GrantSettings
 from tests.intake.builders import NOW_MS, a_catalog
 from tests.intake.serving import serving

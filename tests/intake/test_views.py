@@ -10,7 +10,7 @@ from claudeflow.domain.hold import EVERYTHING, Hold, HoldCause
 from claudeflow.domain.job import JobError, JobId, PromptRef
 from claudeflow.domain.quota import Axis
 from claudeflow.domain.report import BucketStatus, PoolStatus
-from claudeflow.intake.views import record_to_json, status_to_json
+from claudeflow.intake.views.jobs import record_to_json, status_to_json
 from tests.intake.builders import NOW_MS, a_catalog, a_job, parsed
 from tests.support.fake_desk import FakeDesk
 

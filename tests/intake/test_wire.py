@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from claudeflow.domain.errors import InvalidJob
 from claudeflow.domain.job import PromptRef
 from claudeflow.intake.http.app import build_app
+from claudeflow.intake.http.door.peers import own_process
 from claudeflow.intake.http.inprocess import call
-from claudeflow.intake.http.peers import own_process
 from tests.intake.builders import (
     GONE,
     NOW_MS,

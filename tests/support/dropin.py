@@ -17,8 +17,8 @@ from claudeflow.domain.events import JobFinished
 from claudeflow.domain.job import JobRecord, JobState
 from claudeflow.intake.desks.desk import JobFilter
 from claudeflow.intake.http.app import build_app
-from claudeflow.intake.http.listener import ListenerSettings, listen
-from claudeflow.intake.http.server import serve
+from claudeflow.intake.http.door.listener import ListenerSettings, listen
+from claudeflow.intake.http.door.server import serve
 from claudeflow.twin.engine import Twin
 from claudeflow.twin.transport import TwinTransport
 from tests.support.clocks import WoundClock

@@ -14,31 +14,31 @@ from starlette.types import ASGIApp
 
 from claudeflow.domain.errors import IntakeError
 from claudeflow.intake.desks.desk import Desk
-from claudeflow.intake.http.access_handlers import AccessHandlers
-from claudeflow.intake.http.batch_handlers import BatchHandlers
 from claudeflow.intake.http.bodies import close_if_unread
-from claudeflow.intake.http.books_handlers import BooksHandlers
-from claudeflow.intake.http.budget_handlers import BudgetHandlers
-from claudeflow.intake.http.bulk_handlers import BulkHandlers
-from claudeflow.intake.http.cache_handlers import CacheHandlers
+from claudeflow.intake.http.door.hosts import LOOPBACK
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
-from claudeflow.intake.http.event_handlers import EventHandlers
 from claudeflow.intake.http.guard import Guard
-from claudeflow.intake.http.handlers import Handlers
-from claudeflow.intake.http.hold_handlers import HoldHandlers
-from claudeflow.intake.http.hosts import LOOPBACK
+from claudeflow.intake.http.handlers.access import AccessHandlers
+from claudeflow.intake.http.handlers.batches import BatchHandlers
+from claudeflow.intake.http.handlers.books import BooksHandlers
+from claudeflow.intake.http.handlers.budgets import BudgetHandlers
+from claudeflow.intake.http.handlers.bulk import BulkHandlers
+from claudeflow.intake.http.handlers.cache import CacheHandlers
+from claudeflow.intake.http.handlers.events import EventHandlers
+from claudeflow.intake.http.handlers.holds import HoldHandlers
+from claudeflow.intake.http.handlers.jobs import Handlers
+from claudeflow.intake.http.handlers.mailboxes import MailboxHandlers
+from claudeflow.intake.http.handlers.messages import MessagesHandlers
+from claudeflow.intake.http.handlers.packs import PackHandlers
+from claudeflow.intake.http.handlers.queue import QueueHandlers
+from claudeflow.intake.http.handlers.reconcile import ReconcileHandlers
+from claudeflow.intake.http.handlers.submit import SubmitHandlers
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
-from claudeflow.intake.http.mailbox_handlers import MailboxHandlers
-from claudeflow.intake.http.messages_handlers import MessagesHandlers
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.openapi import document as openapi
-from claudeflow.intake.http.pack_handlers import PackHandlers
-from claudeflow.intake.http.queue_handlers import QueueHandlers
-from claudeflow.intake.http.reconcile_handlers import ReconcileHandlers
 from claudeflow.intake.http.responses import problem_response
 from claudeflow.intake.http.room import BodyRoom
 from claudeflow.intake.http.routing import route_of
-from claudeflow.intake.http.submit_handlers import SubmitHandlers
 from claudeflow.intake.messages.errors import api_error
 from claudeflow.intake.mistakes import show
 

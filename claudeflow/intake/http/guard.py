@@ -9,9 +9,9 @@ from claudeflow.domain.errors import JobNotFound
 from claudeflow.domain.job import JobId
 from claudeflow.domain.token import BEGINS
 from claudeflow.intake.desks.desk import Desk
-from claudeflow.intake.http.hosts import LOOPBACK, check_host, check_origin
+from claudeflow.intake.http.door.hosts import LOOPBACK, check_host, check_origin
+from claudeflow.intake.http.door.peers import PEER, overflow_uid
 from claudeflow.intake.http.needs import need_of
-from claudeflow.intake.http.peers import PEER, overflow_uid
 from claudeflow.intake.http.queries import job_id
 from claudeflow.policy.access.admission import admission, permission
 from claudeflow.policy.access.errors import Forbidden, Unauthenticated

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.types import ASGIApp
 
 from claudeflow.domain.caller import Caller
-from claudeflow.intake.http.peers import PEER
+from claudeflow.intake.http.door.peers import PEER
 
 
 async def call(

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from claudeflow.intake.desks.messages import Flow, Line
-from claudeflow.intake.http.streams import ABORT
+from claudeflow.intake.http.door.streams import ABORT
 
 
 class LineResponse(Response):

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from claudeflow.intake.http.door.settings import HttpSettings
 from claudeflow.intake.http.errors import NoRoom
 from claudeflow.intake.http.guard import who
-from claudeflow.intake.http.settings import HttpSettings
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -14,14 +14,14 @@ import orjson
 
 from claudeflow.domain.job import NewJob
 from claudeflow.intake.catalog import Catalog
+from claudeflow.intake.checks.messages import MOST_MESSAGES
+from claudeflow.intake.checks.size import most_of
 from claudeflow.intake.desks.messages import Ask
 from claudeflow.intake.fallbacks import fallback_of
 from claudeflow.intake.http.errors import ModelNotFound
 from claudeflow.intake.json_text import write
-from claudeflow.intake.message_checks import MOST_MESSAGES
 from claudeflow.intake.messages.headers import read_dialect, read_max_wait_s, read_ours
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, refuse, show
-from claudeflow.intake.size import most_of
 from claudeflow.intake.wire import DEFAULT_WORKFLOW, PROMPT_FIELDS
 from claudeflow.policy.access.grants import Standing
 from claudeflow.policy.caching.naming import path_of

@@ -13,12 +13,12 @@ from claudeflow.domain.event_kinds import KINDS, EventFilter, Happened, name_of
 from claudeflow.domain.job import JobId
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.desks.events import Reading
-from claudeflow.intake.event_views import event_to_json
+from claudeflow.intake.http.door.streams import HEADERS, StreamedResponse
 from claudeflow.intake.http.errors import InvalidQuery
 from claudeflow.intake.http.queries import LARGEST_ID, Query
-from claudeflow.intake.http.streams import HEADERS, StreamedResponse
 from claudeflow.intake.mistakes import did_you_mean, listed, show
 from claudeflow.intake.times import write_time
+from claudeflow.intake.views.events import event_to_json
 
 KEEP_ALIVE_S = 15.0
 """A reader hears something at least so often."""

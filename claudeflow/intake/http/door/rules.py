@@ -12,8 +12,8 @@ from typing import Protocol
 
 from claudeflow.domain.errors import IntakeError
 from claudeflow.domain.events import DoorRefused, Emit
+from claudeflow.intake.http.door.settings import HttpSettings
 from claudeflow.intake.http.errors import TooManyConnections
-from claudeflow.intake.http.settings import HttpSettings
 
 LOOK_EVERY_S = 1.0
 TOLD_EVERY_S = 10.0

@@ -19,7 +19,7 @@ from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, listed, show
 from claudeflow.intake.scopes import read_cause, read_reason, read_scope
 from claudeflow.intake.times import read_time
-from claudeflow.intake.views import change_to_json, hold_in_force_to_json, hold_to_json
+from claudeflow.intake.views.jobs import change_to_json, hold_in_force_to_json, hold_to_json
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_CHANGES = 1_000

@@ -14,7 +14,7 @@ from claudeflow.intake.http.queries import Query, job_id
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, show
-from claudeflow.intake.views import explanation_to_json, limits_to_json, record_to_json
+from claudeflow.intake.views.jobs import explanation_to_json, limits_to_json, record_to_json
 
 MOST_BODY_BYTES = 64 * 1024
 

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
-from claudeflow.intake.access_views import standing_to_json, token_to_json
 from claudeflow.intake.desks.access import InvalidToken
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.http.bodies import read_body
@@ -20,6 +19,7 @@ from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, show
 from claudeflow.intake.new_tokens import read_token
+from claudeflow.intake.views.access import standing_to_json, token_to_json
 
 MOST_BODY_BYTES = 64 * 1024
 

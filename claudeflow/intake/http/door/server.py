@@ -11,8 +11,8 @@ from typing import Protocol
 import uvicorn
 from starlette.types import ASGIApp
 
-from claudeflow.intake.http.door import Door
-from claudeflow.intake.http.protocol import DoorProtocol
+from claudeflow.intake.http.door.protocol import DoorProtocol
+from claudeflow.intake.http.door.rules import Door
 
 GRACE_S = 5
 """How long requests that are being answered may still take after the stop."""

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
-from claudeflow.intake.budget_views import budget_change_to_json, budget_to_json, budgets_to_json
 from claudeflow.intake.desks.budgets import BudgetDesk, InvalidBudget, NewLimit
 from claudeflow.intake.desks.holds import InvalidHold
 from claudeflow.intake.http.bodies import read_body
@@ -19,6 +18,7 @@ from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, listed, show
 from claudeflow.intake.scopes import read_reason
+from claudeflow.intake.views.budgets import budget_change_to_json, budget_to_json, budgets_to_json
 from claudeflow.policy.money.settings import MOST_USD, is_limit, nanousd_of
 
 MOST_BODY_BYTES = 64 * 1024

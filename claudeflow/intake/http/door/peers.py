@@ -14,7 +14,7 @@ from pathlib import Path
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from claudeflow.domain.caller import Caller
-from claudeflow.intake.http.streams import ABORT
+from claudeflow.intake.http.door.streams import ABORT
 
 PEER = "claudeflow.peer"
 """The key of the request's `state` under which the peer is; None: the connection is not a Unix one."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from claudeflow.intake.checks.models import ModelTraits
+from claudeflow.intake.checks.size import MOST_USES
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, listed, show
-from claudeflow.intake.models import ModelTraits
-from claudeflow.intake.size import MOST_USES
 
 REFUSED_FIELDS = {
     "temperature": "is refused since API version 2026-10-21; drop it (effort and prompt steer the answer)",

@@ -7,7 +7,7 @@ from typing import Any
 
 from claudeflow.domain.budget import BudgetChange, BudgetReport, BudgetsReport
 from claudeflow.intake.times import write_time
-from claudeflow.intake.views import hold_to_json
+from claudeflow.intake.views.jobs import hold_to_json
 
 _MOMENTS = {
     "limit_until_ms": "limit_until",

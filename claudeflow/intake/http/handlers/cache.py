@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from claudeflow.intake.cache_view import cache_to_json
 from claudeflow.intake.desks.cache import CacheDesk
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
+from claudeflow.intake.views.cache import cache_to_json
 
 
 class CacheHandlers:

@@ -16,7 +16,7 @@ from claudeflow.intake.http.guard import limited_to
 from claudeflow.intake.http.openapi.document import document
 from claudeflow.intake.http.queries import Query, job_filter, job_id, terms_of
 from claudeflow.intake.http.responses import json_response
-from claudeflow.intake.views import attempt_to_json, record_to_json, status_to_json
+from claudeflow.intake.views.jobs import attempt_to_json, record_to_json, status_to_json
 
 
 class Handlers:

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from claudeflow.domain.batch import BatchState
 from claudeflow.domain.errors import IntakeError, InvalidJob
-from claudeflow.intake.batch_views import batch_to_json, batches_to_json
 from claudeflow.intake.desks.batches import BatchDesk
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
@@ -16,6 +15,7 @@ from claudeflow.intake.http.queries import LARGEST_ID, Query, batch_id
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, show
+from claudeflow.intake.views.batches import batch_to_json, batches_to_json
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_LISTED = 100

@@ -19,9 +19,9 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from claudeflow.domain.errors import IntakeError
 from claudeflow.intake.http.bodies import PATIENT
-from claudeflow.intake.http.door import Door
+from claudeflow.intake.http.door.peers import PeerProtocol, user_of
+from claudeflow.intake.http.door.rules import Door
 from claudeflow.intake.http.errors import HeadTooLarge, MalformedRequest, TooSlow
-from claudeflow.intake.http.peers import PeerProtocol, user_of
 from claudeflow.intake.http.responses import problem_bytes
 
 MOST_PIPELINED = 32

@@ -7,7 +7,7 @@ import re
 import socket
 from typing import NamedTuple
 
-from claudeflow.intake.http.listener import SocketUnavailable
+from claudeflow.intake.http.door.listener import SocketUnavailable
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):(\d{1,5})", re.ASCII)
 _BACKLOG = 1024

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from claudeflow.intake.checks.models import ModelTraits
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, show
-from claudeflow.intake.models import ModelTraits
 
 MOST_MESSAGES = 100_000
 _ROLES = ("user", "assistant", "system")

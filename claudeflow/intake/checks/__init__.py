@@ -1,0 +1,1 @@
+"""What is looked at in a request before it becomes a job."""
