@@ -110,6 +110,7 @@ class NewJob:
     one that was asked for, and `fallback_reason` says why.
     `attended`: its caller waits on the line, and what becomes of the job when that breaks; such a job goes
     by no batch. `dialect` is how the caller speaks with the API.
+    `dedupe_key` is one of `submitted_by` and the workflow, and of the `mailbox` (its uuid) by which it came.
     """
 
     lane: str
@@ -138,6 +139,7 @@ class NewJob:
     batched: bool = False
     attended: OnDisconnect | None = None
     dialect: Dialect | None = None
+    mailbox: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,15 +117,25 @@ def _submit_one(raw: sqlite3.Connection, job: NewJob, now_ms: int) -> Accepted:
             "batched": job.batched,
             "attended": job.attended,
             "dialect": dialect_to_json(job.dialect),
+            "mailbox": job.mailbox,
         },
     ).fetchone()
     if row is None:
-        key = {"workflow": job.workflow, "dedupe_key": job.dedupe_key}
-        return Accepted(JobId(raw.execute(SQL.job_by_dedupe_key, key).fetchone()[0]), False, None)
+        return Accepted(_job_by_dedupe_key(raw, job), False, None)
     job_id = JobId(row[0])
     if not inline:
         raw.execute(SQL.insert_blob, {"job_id": job_id, "part": "body", "data": job.body})
     return Accepted(job_id, True, candidate_of(job_id, job, now_ms) if due else None)
+
+
+def _job_by_dedupe_key(raw: sqlite3.Connection, job: NewJob) -> JobId:
+    key = {
+        "workflow": job.workflow,
+        "dedupe_key": job.dedupe_key,
+        "submitted_by": job.submitted_by,
+        "mailbox": job.mailbox,
+    }
+    return JobId(raw.execute(SQL.job_by_dedupe_key, key).fetchone()[0])
 
 
 def _due(*, due: bool, batched: bool) -> int:

@@ -1,21 +1,22 @@
 -- Every statement of the store. `-- name:` begins one; the line after it says what it is for.
 
 -- name: insert_job
--- A new job. An existing (workflow, dedupe_key) makes it a no-op.
+-- A new job. It is a no-op when its submitter, by the same door, has one of this workflow and dedupe_key.
 INSERT INTO jobs (due, lane, workflow, model, priority, submitted_ms, not_before_ms, deadline_ms, max_tokens,
                   input_bytes, most_input_tokens, most_web_searches, terms, prefix, prompt_name, prompt_version,
                   dedupe_key, metadata, traceparent, submitted_by, wait_reason, body, fallback_model, asked_model,
-                  fallback_reason, pack, batched, attended, dialect)
+                  fallback_reason, pack, batched, attended, dialect, mailbox)
 VALUES (:due, :lane, :workflow, :model, :priority, :submitted_ms, :not_before_ms, :deadline_ms, :max_tokens,
         :input_bytes, :most_input_tokens, :most_web_searches, :terms, :prefix, :prompt_name, :prompt_version,
         :dedupe_key, :metadata, :traceparent, :submitted_by, :wait_reason, :body, :fallback_model, :asked_model,
-        :fallback_reason, :pack, :batched, :attended, :dialect)
-ON CONFLICT (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING
+        :fallback_reason, :pack, :batched, :attended, :dialect, :mailbox)
+ON CONFLICT (workflow, dedupe_key, ifnull(submitted_by, ''), ifnull(mailbox, '')) WHERE dedupe_key IS NOT NULL DO NOTHING
 RETURNING id;
 
 -- name: job_by_dedupe_key
--- The job that a workflow submitted under this key.
-SELECT id FROM jobs WHERE workflow = :workflow AND dedupe_key = :dedupe_key;
+-- The job that its submitter sent under this key, by the same mailbox or by none.
+SELECT id FROM jobs WHERE workflow = :workflow AND dedupe_key = :dedupe_key
+   AND ifnull(submitted_by, '') = ifnull(:submitted_by, '') AND ifnull(mailbox, '') = ifnull(:mailbox, '');
 
 -- name: count_queued_up_to
 -- How many jobs wait in a lane, counted no further than :limit.

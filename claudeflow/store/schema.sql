@@ -51,6 +51,7 @@ CREATE TABLE jobs (
   answer          BLOB,                                     -- NULL: none yet, or in blobs
   attended        TEXT CHECK (attended IN ('cancel', 'finish')),  -- its caller waits on the line: what becomes of it when that breaks
   dialect         TEXT CHECK (dialect IS NULL OR json_valid(dialect)),         -- how its caller speaks with the API: headers and query
+  mailbox         TEXT,                                     -- uuid of the mailbox that it came by, whose dedupe keys are its own
   CHECK ((prompt_name IS NULL) = (prompt_version IS NULL)),
   CHECK ((asked_model IS NULL) = (fallback_reason IS NULL)),
   CHECK (due <> 3 OR batched = 1),
@@ -76,7 +77,8 @@ CREATE INDEX jobs_fallback ON jobs (asked_model, id) WHERE state = 'queued' AND 
 CREATE INDEX jobs_attended ON jobs (id) WHERE attended IS NOT NULL AND state IN ('queued', 'held');
 CREATE INDEX jobs_unsuccessful ON jobs (state)
   WHERE state = 'failed' OR state = 'cancelled' OR state = 'expired' OR state = 'held';
-CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key) WHERE dedupe_key IS NOT NULL;
+CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key, ifnull(submitted_by, ''), ifnull(mailbox, ''))
+  WHERE dedupe_key IS NOT NULL;
 
 -- Bodies and answers too large to live in their job's row.
 CREATE TABLE blobs (

@@ -20,7 +20,7 @@ from claudeflow.domain.job import JobId, NewJob
 from claudeflow.intake.desks.desk import Submitted
 from claudeflow.intake.desks.receipts import ReceiptOf
 from claudeflow.policy.access.grants import Standing
-from tests.intake.builders import a_catalog, a_job, asking, raw, saying, user
+from tests.intake.builders import a_catalog, a_job, asking, parsed, raw, saying, user
 from tests.intake.serving import Served, serving
 from tests.support.fake_desk import FakeDesk
 
@@ -59,6 +59,13 @@ async def test_a_job_is_created_and_found_where_the_answer_says(served: Served) 
 async def test_the_kernel_says_who_submitted_a_job(served: Served) -> None:
     await post(served, a_job(), **{"x-forwarded-for": "10.0.0.1"})
     assert served.desk.jobs[JobId(1)].submitted_by == getpass.getuser()
+
+
+async def test_a_dedupe_key_that_somebody_else_has_taken_is_free(served: Served) -> None:
+    [squatted] = await served.desk.submit([parsed(a_job(dedupe_key="once"), submitted_by="mallory")])
+    answer = await post(served, a_job(dedupe_key="once"))
+    assert (answer.status_code, answer.json()["created"]) == (201, True)
+    assert answer.json()["id"] != squatted.id
 
 
 async def test_a_dedupe_key_answers_with_the_existing_job(served: Served) -> None:

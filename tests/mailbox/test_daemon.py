@@ -51,6 +51,29 @@ def test_a_row_becomes_a_job_and_its_answer_a_row(place: tuple[Site, Path]) -> N
     assert (asked["state"], asked["job_id"], asked["request"]) == ("answered", answer["job_id"], None)
 
 
+def test_dedupe_keys_of_a_mailbox_are_its_own(place: tuple[Site, Path]) -> None:
+    """The owner sends a job under the same key, and has another mailbox: neither meets the other."""
+    site, mail = place
+    mailbox, another = a_mailbox(mail), a_mailbox(mail, "another")
+    job = json.dumps({**a_job(), "workflow": "triage", "dedupe_key": "k"}) + "\n"
+    with daemon_at(site):
+        site.cli("submit", "--jsonl", "-", stdin=job)
+        mailbox.ask(2, dedupe_key="k")
+        first, second = mailbox.answered(2)
+        another.ask(dedupe_key="k")
+        [third] = another.answered(1)
+        again = site.cli("submit", "--jsonl", "-", stdin=job)
+    assert first["job_id"] == second["job_id"] != third["job_id"]
+    with reading(site.store) as raw:
+        jobs = raw.execute("SELECT id, mailbox FROM jobs WHERE dedupe_key = 'k' ORDER BY id").fetchall()
+    assert jobs == [
+        (1, None),
+        (first["job_id"], mailbox.description.uuid),
+        (third["job_id"], another.description.uuid),
+    ]
+    assert again.stdout == "0 submitted, 1 existed already\n"
+
+
 def test_a_wrong_row_is_refused_with_the_mistakes_that_the_http_door_names(place: tuple[Site, Path]) -> None:
     site, mail = place
     mailbox = a_mailbox(mail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,30 @@ def test_the_same_dedupe_key_twice_in_one_submission_is_one_job(raw: sqlite3.Con
 
 def test_workflows_have_dedupe_keys_of_their_own(raw: sqlite3.Connection) -> None:
     assert submitted(raw, dedupe_key="k").id != submitted(raw, dedupe_key="k", workflow="other").id
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"submitted_by": "mallory"},
+        {"submitted_by": None},
+        {"submitted_by": "maria", "mailbox": "4f1c"},
+        {"submitted_by": None, "mailbox": "maria"},
+    ],
+)
+def test_nobody_meets_a_job_of_another_door_or_submitter_by_its_dedupe_key(
+    raw: sqlite3.Connection, other: dict[str, Any]
+) -> None:
+    squatted = submitted(raw, dedupe_key="k", **other)
+    first = submitted(raw, dedupe_key="k", submitted_by="maria")
+    assert first.created
+    assert submitted(raw, dedupe_key="k", submitted_by="maria").id == first.id != squatted.id
+    assert submitted(raw, dedupe_key="k", **other).id == squatted.id
+
+
+def test_each_mailbox_has_dedupe_keys_of_its_own(raw: sqlite3.Connection) -> None:
+    first, second = (submitted(raw, dedupe_key="k", submitted_by="maria", mailbox=uuid) for uuid in "ab")
+    assert (first.created, second.created) == (True, True)
 
 
 def test_jobs_without_a_dedupe_key_are_never_the_same(raw: sqlite3.Connection) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from claudeflow.store.jobs import submit
 from claudeflow.store.schema import APPLICATION_ID, migrations, prepare_schema, split_statements
+from tests.store.builders import a_new_job
 from tests.support.books import contradictions
 
 HOUR_MS = 3_600_000
@@ -163,3 +166,35 @@ def test_books_of_version_2_are_kept_and_their_triggers_work_on(
     next_call = """INSERT INTO calls (pool, model, lane, workflow, owner, opened_ms, reserved_nanousd)
                    VALUES ('p', 'm', 'bulk', 'mail', 'me', 1, 1) RETURNING id"""
     assert raw.execute(next_call).fetchone() == (14,)
+
+
+@pytest.fixture
+def taken_over_from_3() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        for script in (script for number, script in migrations() if number <= 3):
+            for statement in split_statements(script):
+                raw.execute(statement)
+        jobs = [(7, "k", None), (8, "of maria", "maria"), (9, None, "maria"), (10, None, "maria")]
+        raw.executemany(
+            """INSERT INTO jobs (id, lane, workflow, model, submitted_ms, max_tokens, input_bytes,
+               most_input_tokens, most_web_searches, terms, dedupe_key, submitted_by)
+               VALUES (?, 'bulk', 'default', 'm', 5, 1, 1, 1, 0, 0, ?, ?)""",
+            jobs,
+        )
+        raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        raw.execute("PRAGMA user_version = 3")
+        raw.execute("PRAGMA foreign_keys = ON")
+        prepare_schema(raw, Path(":memory:"))
+        yield raw
+
+
+def test_dedupe_keys_of_version_3_are_those_of_their_submitters(
+    taken_over_from_3: sqlite3.Connection,
+) -> None:
+    raw = taken_over_from_3
+    for key, submitter, job_id in (("k", None, 7), ("of maria", "maria", 8)):
+        job = a_new_job(workflow="default", dedupe_key=key, submitted_by=submitter)
+        [found] = submit(raw, [job], {}, 9, {})
+        assert (found.id, found.created) == (job_id, False)
+        [other] = submit(raw, [replace(job, submitted_by="bob")], {}, 9, {})
+        assert other.created

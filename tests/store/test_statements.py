@@ -53,7 +53,9 @@ PLANS = {
         "SEARCH jobs USING INDEX jobs_queued_age (lane=?)",
     ],
     "list_jobs": ["SEARCH jobs USING INTEGER PRIMARY KEY (rowid<?)"],
-    "job_by_dedupe_key": ["SEARCH jobs USING INDEX jobs_dedupe (workflow=? AND dedupe_key=?)"],
+    "job_by_dedupe_key": [
+        "SEARCH jobs USING INDEX jobs_dedupe (workflow=? AND dedupe_key=? AND <expr>=? AND <expr>=?)"
+    ],
 }
 
 

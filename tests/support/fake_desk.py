@@ -37,7 +37,7 @@ class FakeDesk:
         self._now_ms = now_ms
         self._max_queued = max_queued
         self._moved = asyncio.Condition()
-        self._ids_by_key: dict[str, JobId] = {}
+        self._ids_by_key: dict[tuple[str | None, ...], JobId] = {}
         self._records: dict[JobId, JobRecord] = {}
         self._answers: dict[JobId, bytes] = {}
         self.jobs: dict[JobId, NewJob] = {}
@@ -140,11 +140,12 @@ class FakeDesk:
         return self._records[job_id]
 
     def _store(self, job: NewJob) -> Submitted:
-        if job.dedupe_key in self._ids_by_key:
-            return Submitted(self._ids_by_key[job.dedupe_key], created=False)
+        key = (job.workflow, job.dedupe_key, job.submitted_by, job.mailbox)
+        if key in self._ids_by_key:
+            return Submitted(self._ids_by_key[key], created=False)
         job_id = JobId(len(self._records) + 1)
         if job.dedupe_key:
-            self._ids_by_key[job.dedupe_key] = job_id
+            self._ids_by_key[key] = job_id
         self.jobs[job_id] = job
         self._records[job_id] = self._record(job_id, job)
         return Submitted(job_id, created=True)

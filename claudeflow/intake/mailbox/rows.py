@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -36,7 +37,8 @@ def job_from_row(row: Mapping[str, Any], mailbox: Description, catalog: Catalog,
     _check_workflow(row.get("workflow"), mailbox, mistakes)
     fields["lane"] = _granted_lane(row.get("lane"), mailbox, mistakes)
     fields["workflow"] = mailbox.workflow
-    return job_of(fields, catalog, mistakes, now_ms=now_ms, submitted_by=mailbox.owner)
+    job = job_of(fields, catalog, mistakes, now_ms=now_ms, submitted_by=mailbox.owner)
+    return replace(job, mailbox=mailbox.uuid)
 
 
 def _granted_lane(asked: Any, mailbox: Description, mistakes: Mistakes) -> str:

@@ -15,6 +15,13 @@ CREATE TABLE receipts (
 
 ALTER TABLE jobs ADD COLUMN attended        TEXT CHECK (attended IN ('cancel', 'finish'));
 ALTER TABLE jobs ADD COLUMN dialect         TEXT CHECK (dialect IS NULL OR json_valid(dialect));
+ALTER TABLE jobs ADD COLUMN mailbox         TEXT;
+
+-- Whoever submits has dedupe keys of its own.
+DROP INDEX jobs_dedupe;
+CREATE UNIQUE INDEX jobs_dedupe ON jobs (workflow, dedupe_key, ifnull(submitted_by, ''), ifnull(mailbox, ''))
+  WHERE dedupe_key IS NOT NULL;
+
 CREATE INDEX jobs_attended ON jobs (id) WHERE attended IS NOT NULL AND state IN ('queued', 'held');
 
 ALTER TABLE calls ADD COLUMN submitted_by TEXT;
