@@ -81,6 +81,11 @@ class Connection:
         await self._reader.readexactly(2)
         return Wait(first_s, time.perf_counter() - began_s)
 
+    @property
+    def is_open(self) -> bool:
+        """False once the door has hung up, as it does with connections that nobody uses."""
+        return not self._reader.at_eof()
+
     async def close(self) -> None:
         """Hang up."""
         self._writer.close()
@@ -102,6 +107,8 @@ async def _call_at_a_rate(door: Door, count: int, rate_per_s: float, *, stream: 
     waits: list[Wait] = []
 
     async def call() -> None:
+        while free and not free[-1].is_open:
+            await free.pop().close()
         connection = free.pop() if free else await _opened(door, stream=stream)
         waits.append(await connection.call())
         free.append(connection)

@@ -136,7 +136,7 @@ def _rates_row(name: str, rounds: list[Seen], theirs: list[float], pid: int) -> 
     return [
         name,
         spread(rates, 0),
-        ratio(rates, theirs) if theirs else "",
+        ratio(rates, theirs) if theirs and pid else "",
         spread([one.flat_out_cpu_ms for one in rounds]) if pid else "",
         number(rss_mb(pid), 0) if pid else "",
     ]
