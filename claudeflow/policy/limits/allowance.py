@@ -111,6 +111,10 @@ class Allowance:
         """Forget what has gathered: work starts again from the refill alone."""
         self.bucket.lower_to(0.0, now)
 
+    def begin(self, now: float) -> None:
+        """A first answer is there: what gathered until now must not burst."""
+        self.bucket.empty(now)
+
     def pressure(self, now: float) -> float:
         """How much of the limit is in use, by us or, as far as headers tell, by anybody."""
         told = 1.0 - self.server.share(now) if self.server.known else 0.0

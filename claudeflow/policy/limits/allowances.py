@@ -94,6 +94,11 @@ class Allowances:
                 so_far = allowance.bucket.drawn
                 allowance.observe(told, sent_at, max(0.0, so_far - drawn.get(axis, so_far)), now)
 
+    def begin(self, now: float) -> None:
+        """A first answer is there: work starts from the refill, and from what headers show to be there."""
+        for allowance in self._by_axis.values():
+            allowance.begin(now)
+
     def drain(self, now: float) -> None:
         """Work starts again from the refill alone."""
         for allowance in self._by_axis.values():

@@ -105,8 +105,13 @@ class Bucket:
         self.limit_per_min = limit_per_min
         self._measure()
 
+    def empty(self, now: float) -> None:
+        """Nothing is known to be there, not even what is kept for the lanes above."""
+        self.lower_to(0.0, now)
+        self._reserve_missing = self._pace.reserve * self.limit_per_min
+
     def grant_reserve(self, now: float) -> None:
-        """What a larger limit keeps for the lanes above is there after all: no other lane waits for it."""
+        """What is kept for the lanes above is there after all: no other lane waits for it."""
         self._level = min(self.capacity, self.level(now) + self._reserve_missing)
         self._reserve_missing = 0.0
 

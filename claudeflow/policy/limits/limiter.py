@@ -119,9 +119,11 @@ class Limiter:
     def reserve(self, demand: Demand, now: float, *, keep: float = 0.0) -> Permit | NotBefore:
         """Take capacity for one call, or say when it may be there.
 
-        `keep` is the share of a minute's limit that the call must leave to the lanes above.
+        `keep` is the share of a minute's limit that the call must leave to the lanes above; not so before a
+        first answer, when so few calls may be out that no bucket is what they share.
         """
         self._advance(now)
+        keep = keep if self._answered else 0.0
         refusal = (
             self._gate.refusal(now, small=self.held and self._allowances.suits_a_probe(demand))
             or self._refusal_by_count(keep, now)
@@ -255,7 +257,7 @@ class Limiter:
         """The pool is no longer unknown: what gathered while nothing could go must not burst."""
         if not self._answered:
             self._answered = True
-            self._allowances.drain(now)
+            self._allowances.begin(now)
 
     def _correct(self, permit: Permit, reply: Reply, now: float) -> None:
         actual = drawn_by(reply, permit.demand)

@@ -737,3 +737,18 @@ def test_a_probe_that_fails_turns_a_429_into_an_outage() -> None:
 def test_a_throttled_call_without_retry_after_pauses_by_the_settings() -> None:
     limiter = a_limiter()
     assert limiter.settle(granted(limiter, 0.0), Reply(Throttled(ERROR)), now=0.0, jitter=0.0) == 5.0
+
+
+def test_a_first_answer_shows_that_what_is_kept_for_the_lanes_above_is_there() -> None:
+    limiter = Limiter(LIMITS, LimiterSettings(), now=0.0, reserve=0.05)
+    first = limiter.reserve(a_demand(), 0.0, keep=0.05)
+    assert isinstance(first, Permit)
+    told = {axis.value: AxisReading(LIMITS.on(axis), LIMITS.on(axis)) for axis in OWN_AXES}
+    limiter.settle(first, well(reading=Reading(**told)), 0.5, jitter=0.0)
+    assert isinstance(limiter.reserve(a_demand(), 1.0, keep=0.05), Permit)
+
+
+def test_after_a_restart_nobody_waits_until_what_is_kept_for_the_lanes_above_has_gathered() -> None:
+    limiter = Limiter(LIMITS, LimiterSettings(), now=0.0, reserve=0.05)
+    limiter.recall({"theta": 0.5, "limits": {axis.value: 20 * LIMITS.on(axis) for axis in OWN_AXES}}, 0.0)
+    assert isinstance(limiter.reserve(a_demand(), 0.0, keep=0.05), Permit)
