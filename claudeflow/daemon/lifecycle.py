@@ -42,8 +42,9 @@ from claudeflow.daemon.reconcile import open_reports
 from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.watchdog import Watchdog
 from claudeflow.daemon.wiring import Parts, parts
+from claudeflow.domain.door_events import DoorOpened
 from claudeflow.domain.errors import ConfigError, Mistake
-from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, DoorOpened, OwnTrouble
+from claudeflow.domain.events import ConfigRefused, ConfigReloaded, DaemonReady, OwnTrouble
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.door.hosts import LOOPBACK
 from claudeflow.intake.http.door.listener import ListenerSettings, listen

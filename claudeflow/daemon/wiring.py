@@ -27,7 +27,7 @@ from claudeflow.daemon.calls.warming import Warming
 from claudeflow.daemon.calls.worker import Sender, Worker
 from claudeflow.daemon.catalog import CatalogShelf, build_catalog
 from claudeflow.daemon.clock import Clock
-from claudeflow.daemon.desks.access import StoreAccessDesk
+from claudeflow.daemon.desks.access import TELL_EVERY_S, StoreAccessDesk
 from claudeflow.daemon.desks.batches import StoreBatchDesk
 from claudeflow.daemon.desks.budgets import StoreBudgetDesk
 from claudeflow.daemon.desks.desk import SideDesks, StoreDesk
@@ -128,9 +128,7 @@ async def parts(
         engine = Engine(shared, memory)
         engine.expect(await store.read(store_jobs.due_flows))
         floor = engine if works else IdleFloor()
-        keeper = HoldKeeper(shared, floor)
-        engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over, keeper.needed)
-        engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key, keeper.needed)
+        keeper = _keep_holds(shared, floor, engine)
         canaries = _pack(shared, shelf, engine, requests := Requests(store), memory)
         batches = BatchKeeper(shared, requests, keeper, floor)
         await _take_up_batches(batches, engine, memory)
@@ -143,6 +141,7 @@ async def parts(
             EventLog(shared.instance, clock.epoch_ms, is_over=not works),
             StoreAccessDesk(shared, grants),
         )
+        engine.upkeep.also(TELL_EVERY_S, aside.access.tell_counted, aside.access.counts_refusals)
         tally, spent = Tally(), await store.read(ledger.spend)
         desk = StoreDesk(shared, shelf, floor, aside, tally=tally, spent=spent)
         engine.upkeep.also(RECONCILE_LOOK_EVERY_S, desk.reconciliation.look, desk.reconciliation.needed)
@@ -153,6 +152,13 @@ async def parts(
             events.listen(listener.apply)
         callers = Callers(keeper, diagnostics, prewarmer, requests, batches, canaries)
         yield Parts(shared, events, shelf, desk, engine, keeper, actions, callers, recovered)
+
+
+def _keep_holds(shared: Shared, floor: Floor, engine: Engine) -> HoldKeeper:
+    keeper = HoldKeeper(shared, floor)
+    engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over, keeper.needed)
+    engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key, keeper.needed)
+    return keeper
 
 
 async def _take_up(shared: Shared, memory: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from claudeflow.domain.batch_events import BatchEvent
 from claudeflow.domain.budget_events import BudgetChanged, BudgetEased, BudgetThreshold
 from claudeflow.domain.cache_events import CacheEvent
+from claudeflow.domain.door_events import DoorEvent
 from claudeflow.domain.hold import CLAUDEFLOW, Hold, HoldCause, Scope
 from claudeflow.domain.job import JobError, JobId, JobState
 from claudeflow.domain.mailbox_events import MailboxEvent
@@ -233,24 +234,6 @@ class BooksDrifted:
 
 
 @dataclass(frozen=True, slots=True)
-class DoorOpened:
-    """Producers may connect: `wanted` at once were configured, `open_files` have room for `connections`."""
-
-    connections: int
-    wanted: int
-    open_files: int
-
-
-@dataclass(frozen=True, slots=True)
-class DoorRefused:
-    """A user's connections or requests were turned away unread, so many `times` since this was told last."""
-
-    code: str
-    user: str
-    times: int
-
-
-@dataclass(frozen=True, slots=True)
 class OwnTrouble:
     """Something in claudeflow itself went wrong; `where` names the part."""
 
@@ -287,8 +270,7 @@ Event = (
     | LeaseRefused
     | BooksCompared
     | BooksDrifted
-    | DoorOpened
-    | DoorRefused
+    | DoorEvent
     | OwnTrouble
 )
 Emit = Callable[[Event], None]

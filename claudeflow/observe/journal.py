@@ -17,6 +17,7 @@ import orjson
 
 from claudeflow.domain import batch_events as batch
 from claudeflow.domain import cache_events as cache
+from claudeflow.domain import door_events as door
 from claudeflow.domain import events as ev
 from claudeflow.domain import mailbox_events as mailbox
 from claudeflow.domain import pack_events as pack
@@ -53,8 +54,9 @@ LEVEL_OF: Mapping[type[ev.Event], str] = {
     mailbox.MailboxMended: "notice",
     mailbox.MailboxTakenUp: "info",
     mailbox.MailboxGone: "info",
-    ev.DoorOpened: "info",
-    ev.DoorRefused: "notice",
+    door.DoorOpened: "info",
+    door.DoorRefused: "notice",
+    door.CallerRefused: "notice",
     batch.BatchLate: "notice",
     cache.CacheMissExplained: "notice",
     cache.CacheMissed: "info",
@@ -90,7 +92,7 @@ def level_of(event: ev.Event) -> str:
             return "info" if state in (JobState.SUCCEEDED, JobState.CANCELLED) else "notice"
         case ev.CallEnded(outcome=outcome):
             return "debug" if outcome == SUCCEEDED else "notice"
-        case ev.DoorOpened(connections=connections, wanted=wanted) if connections < wanted:
+        case door.DoorOpened(connections=connections, wanted=wanted) if connections < wanted:
             return "warning"
         case _:
             return LEVEL_OF[type(event)]

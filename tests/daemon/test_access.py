@@ -11,11 +11,14 @@ import pytest
 
 from claudeflow.daemon.access.grants import build_grants
 from claudeflow.domain.caller import Caller
+from claudeflow.domain.door_events import CallerRefused
 from claudeflow.domain.errors import ConfigError, IntakeError
+from claudeflow.domain.events import Event
 from claudeflow.domain.job import JobId
 from claudeflow.intake.desks.access import NewToken, TokenNotFound
 from claudeflow.intake.wire import parse_job
 from claudeflow.policy.access.errors import Unauthenticated
+from claudeflow.policy.access.refusals import MOST_PER_MINUTE
 from claudeflow.policy.access.roles import Role
 from claudeflow.policy.access.settings import GrantSettings
 from tests.support.clocks import WoundClock
@@ -49,6 +52,23 @@ async def test_a_lane_without_a_grant_is_closed_and_nothing_is_stored(tmp_path: 
         assert await refused(bench, a_job(lane="bulk"), a_job(lane="interactive")) == "forbidden"
         assert await send(bench, a_job(lane="bulk")) == [1]
         assert await refused(bench, a_job(lane="bulk"), caller=Caller("bob", 60_002)) == "forbidden"
+
+
+async def test_a_flood_of_refusals_is_told_in_a_few_events_and_counted(tmp_path: Path) -> None:
+    refusal = CallerRefused("alice", "socket", 7, "POST /v1/jobs", "forbidden")
+    async with opened(tmp_path) as bench:
+        access = bench.parts.desk.access
+        told: list[Event] = []
+        bench.parts.events.listen(told.append)
+        for _ in range(1_000):
+            access.refused(refusal)
+        assert told == [refusal] * MOST_PER_MINUTE
+        assert access.counts_refusals.is_set()
+        bench.clock.advance(61)
+        await access.tell_counted()
+        await access.tell_counted()
+        assert told[MOST_PER_MINUTE:] == [replace(refusal, times=1_000 - MOST_PER_MINUTE)]
+        assert not access.counts_refusals.is_set()
 
 
 async def test_the_cap_on_the_queue_holds_over_a_restart(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from claudeflow.domain.events import DoorRefused, Event
+from claudeflow.domain.door_events import DoorRefused
+from claudeflow.domain.events import Event
 from claudeflow.domain.job import JobId
 from claudeflow.intake.http.door.protocol import MOST_PIPELINED
 from claudeflow.intake.http.door.rules import Door

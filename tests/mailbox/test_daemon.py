@@ -51,6 +51,20 @@ def test_a_row_becomes_a_job_and_its_answer_a_row(place: tuple[Site, Path]) -> N
     assert (asked["state"], asked["job_id"], asked["request"]) == ("answered", answer["job_id"], None)
 
 
+def test_rows_of_an_owner_who_may_not_send_are_refused_and_that_is_told(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    site.configure(**site.tables, **{'access."user:nobody"': {"roles": ["read"]}})
+    mailbox = a_mailbox(mail, owner="nobody")
+    with daemon_at(site):
+        mailbox.ask(3)
+        assert {row["error_code"] for row in mailbox.answered(3)} == {"forbidden"}
+        told = eventually(lambda: site.events("CallerRefused"))
+    assert {(one["caller"], one["via"], one["route"]) for one in told} == {
+        ("nobody", "mailbox", "mailbox tickets")
+    }
+    assert sum(one["times"] for one in told) == 3
+
+
 def test_dedupe_keys_of_a_mailbox_are_its_own(place: tuple[Site, Path]) -> None:
     """The owner sends a job under the same key, and has another mailbox: neither meets the other."""
     site, mail = place

@@ -6,6 +6,7 @@ from typing import Any
 
 from claudeflow.domain import batch_events as batch
 from claudeflow.domain import cache_events as cache
+from claudeflow.domain import door_events as door
 from claudeflow.domain import events as ev
 from claudeflow.domain import mailbox_events as mailbox
 from claudeflow.domain import pack_events as pack
@@ -78,8 +79,9 @@ ONE_OF_EACH: list[ev.Event] = [
     ev.HoldSet(Hold(EVERYTHING, HoldCause.CREDIT, ALL_OF_THEM, since_ms=5, probe_at_ms=6)),
     ev.HoldReleased(EVERYTHING, "a probe went well"),
     ev.LeaseRefused(JobId(7), 9),
-    ev.DoorOpened(400, 4096, 1024),
-    ev.DoorRefused("too_slow", "alice", 3),
+    door.DoorOpened(400, 4096, 1024),
+    door.DoorRefused("too_slow", "alice", 3),
+    door.CallerRefused("alice", "socket", 4711, "POST /v1/jobs", "forbidden", 3),
     ev.OwnTrouble("upkeep", "the store could not be written: disk I/O error"),
     ev.KeyChanged("/etc/claudeflow/key"),
     ev.JobMoved(JobId(7), "bulk", "standard", 3),

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 from claudeflow.daemon.access.tokens import settings_of
 from claudeflow.domain.caller import Caller
+from claudeflow.domain.door_events import CallerRefused
 from claudeflow.domain.errors import Conflict
 from claudeflow.domain.job import NewJob
 from claudeflow.domain.token import Token, hash_of, token_text
@@ -25,6 +26,7 @@ class FakeAccessDesk:
     def __init__(self) -> None:
         self.book = AccessBook((), os.geteuid())
         self.made: list[tuple[Token, str]] = []
+        self.refusals: list[CallerRefused] = []
         self.lately = SentLately(Used(queued=3, cost_nanousd=5), 7.9)
 
     def grant(self, *grants: Grant) -> None:
@@ -59,6 +61,9 @@ class FakeAccessDesk:
                 self.made[index] = (revoked, text)
                 return revoked
         raise TokenNotFound(f"no token in force has the name {name}")
+
+    def refused(self, refusal: CallerRefused) -> None:
+        self.refusals.append(refusal)
 
     async def used(self, standing: Standing) -> SentLately:
         return self.lately

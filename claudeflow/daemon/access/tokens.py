@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from claudeflow.daemon.shared import Shared
+from claudeflow.domain.caller import Caller
 from claudeflow.domain.errors import StoreError
 from claudeflow.domain.token import SECRET_BYTES, Token, hash_of, name_in, token_text
 from claudeflow.intake.desks.access import NewToken, TokenNotFound
@@ -42,7 +43,8 @@ class TokenKeeper:
             )
         if token.has_expired(now_ms):
             raise Unauthenticated(
-                f"the token {token.name} has expired; revoke it, and make another: `claudeflow token create`"
+                f"the token {token.name} has expired; revoke it, and make another: `claudeflow token create`",
+                Caller.of_token(token.name).name,
             )
         await self._note_use(token, now_ms)
         return token.name, settings_of(token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,14 +11,19 @@ from functools import partial
 from claudeflow.daemon.access.tokens import TokenKeeper
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.caller import Caller
+from claudeflow.domain.door_events import CallerRefused
 from claudeflow.domain.job import NewJob
 from claudeflow.domain.token import Token
 from claudeflow.intake.desks.access import NewToken, SentLately
 from claudeflow.policy.access.admission import admission
 from claudeflow.policy.access.grants import AccessBook, Grant, Standing
+from claudeflow.policy.access.refusals import RefusalBook
 from claudeflow.policy.access.usage import RateBook
 from claudeflow.store import submitters
 from claudeflow.store.submitters import Sender
+
+TELL_EVERY_S = 15.0
+"""How often refusals are looked through that were counted and not told."""
 
 
 class StoreAccessDesk:
@@ -28,6 +34,8 @@ class StoreAccessDesk:
         self._rates = RateBook()
         self._tokens = TokenKeeper(shared)
         self._book = AccessBook(grants, os.geteuid())
+        self._refusals = RefusalBook()
+        self.counts_refusals = asyncio.Event()
 
     def reconfigure(self, grants: Iterable[Grant]) -> None:
         """Other grants are in force from now on, for connections that exist as well."""
@@ -53,6 +61,20 @@ class StoreAccessDesk:
     async def revoke_token(self, name: str, who: str) -> Token:
         """The token of this name is good for nothing any more. Raises TokenNotFound."""
         return await self._tokens.revoke(name, who)
+
+    def refused(self, refusal: CallerRefused) -> None:
+        """Tell of a caller that was turned away; of many at once in few words."""
+        told = self._refusals.note(refusal, self._shared.clock.monotonic())
+        self.counts_refusals.set()
+        if told is not None:
+            self._shared.emit(told)
+
+    async def tell_counted(self) -> None:
+        """Tell of refusals that were counted, and forget callers that are quiet."""
+        for told in self._refusals.due(self._shared.clock.monotonic()):
+            self._shared.emit(told)
+        if not len(self._refusals):
+            self.counts_refusals.clear()
 
     async def used(self, standing: Standing) -> SentLately:
         """What the caller has used of its caps."""

@@ -9,13 +9,14 @@ from claudeflow.daemon.desks.access import StoreAccessDesk
 from claudeflow.daemon.desks.submitting import Submitter
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.caller import Caller
+from claudeflow.domain.door_events import CallerRefused
 from claudeflow.domain.errors import QueueFull
 from claudeflow.domain.job import JobId, NewJob
 from claudeflow.domain.mailbox import InboxRow
 from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.desks.receipts import Submitted
 from claudeflow.intake.mailbox.description import Description
-from claudeflow.policy.access.errors import RateCapped, SpendCapped, TooManyJobs
+from claudeflow.policy.access.errors import Forbidden, RateCapped, SpendCapped, TooManyJobs
 from claudeflow.store import mailbox_jobs
 from claudeflow.store.database import Work
 from claudeflow.store.jobs import Accepted
@@ -69,4 +70,11 @@ class Admission:
         def within(submit: Work[list[Accepted]]) -> Work[list[Accepted]]:
             return partial(mailbox_jobs.submit_and_note, submit=submit, note=note)
 
-        return await self._submitter.submit(jobs, self._access.standing(owner), within)
+        try:
+            return await self._submitter.submit(jobs, self._access.standing(owner), within)
+        except Forbidden as refusal:
+            route = f"mailbox {mailbox.name}"
+            self._access.refused(
+                CallerRefused(owner.name, "mailbox", None, route, refusal.code, times=len(rows))
+            )
+            raise

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from claudeflow.domain.caller import Caller
+from claudeflow.domain.door_events import CallerRefused
 from claudeflow.domain.errors import IntakeError
 from claudeflow.domain.token import Token
 from claudeflow.policy.access.grants import Standing
@@ -66,6 +67,10 @@ class AccessDesk(Protocol):
 
     async def revoke_token(self, name: str, who: str) -> Token:
         """The token of this name is good for nothing any more. Raises TokenNotFound."""
+        ...
+
+    def refused(self, refusal: CallerRefused) -> None:
+        """Tell of a caller that was turned away; of many at once in few words."""
         ...
 
     async def used(self, standing: Standing) -> SentLately:

@@ -204,6 +204,7 @@ def _answering(path: str, by_method: Mapping[str, Handler], guard: Guard, on_tro
                 _check_acceptable(request)
             response = await by_method[method](request)
         except IntakeError as error:
+            guard.refused(request, error)
             response = wording(error)
         except ClientDisconnect:
             response = Response(status_code=400)  # nobody reads it

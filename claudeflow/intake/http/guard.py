@@ -5,20 +5,20 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from claudeflow.domain.caller import Caller
-from claudeflow.domain.errors import JobNotFound
+from claudeflow.domain.errors import IntakeError, JobNotFound
 from claudeflow.domain.job import JobId
 from claudeflow.domain.token import BEGINS
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.http.door.hosts import LOOPBACK, check_host, check_origin
-from claudeflow.intake.http.door.peers import PEER, overflow_uid
+from claudeflow.intake.http.door.peers import overflow_uid
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.queries import job_id
+from claudeflow.intake.http.refusals import ROUTE, STANDING, peer_of_request, tell_refusal
 from claudeflow.policy.access.admission import admission, permission
 from claudeflow.policy.access.errors import Forbidden, Unauthenticated
 from claudeflow.policy.access.grants import Standing
 from claudeflow.policy.access.roles import Need, Role, only_own
 
-_STANDING = "claudeflow.standing"
 _OWN = "claudeflow.own"
 
 
@@ -36,21 +36,25 @@ class Guard:
 
         `path` is the route's, with its parameters in braces.
         """
-        if _peer(request) is None:
+        request.scope[ROUTE] = f"{method} {path}"
+        if peer_of_request(request) is None:
             check_host(request.headers, self._hosts)
         check_origin(request.headers)
         need = need_of(method, path)
         if need is Need.NOTHING:
             return
-        standing = await self._standing(request)
+        standing = request.scope[STANDING] = await self._standing(request)
         refusal = permission(standing, need, f"{method} {path}")
         if refusal is not None:
             raise refusal
-        request.scope[_STANDING] = standing
         if only_own(need, standing.roles):
             request.scope[_OWN] = standing.caller.name
             if "job_id" in request.path_params:
                 await self._check_own(request, standing)
+
+    def refused(self, request: Request, error: IntakeError) -> None:
+        """Tell of an error that turns a caller away."""
+        tell_refusal(self._desk.access, request, error)
 
     async def _standing(self, request: Request) -> Standing:
         """Where the caller stands: by its token when it shows one, else as the Unix user that it is."""
@@ -78,7 +82,7 @@ class Guard:
 
 def standing_of(request: Request) -> Standing:
     """The caller of a request that a guard let through, and what it may do."""
-    standing: Standing = request.scope[_STANDING]
+    standing: Standing = request.scope[STANDING]
     return standing
 
 
@@ -116,7 +120,7 @@ def shown_token(request: Request) -> str | None:
 
 
 def _caller(request: Request) -> Caller:
-    peer = _peer(request)
+    peer = peer_of_request(request)
     if peer is None:
         raise Unauthenticated(
             "nobody knows who calls: over TCP show a token, as `authorization: Bearer cf_…` or as "
@@ -137,9 +141,3 @@ async def check_target(desk: Desk, standing: Standing, which: JobId, lane: str |
     refusal = admission(standing, lane or record.lane, record.workflow, Role.OPERATE)
     if refusal is not None:
         raise refusal
-
-
-def _peer(request: Request) -> Caller | None:
-    """The Unix user behind the connection; None when it is not a Unix one."""
-    found: Caller | None = request.scope.get("state", {}).get(PEER)
-    return found

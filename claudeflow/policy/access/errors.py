@@ -11,6 +11,11 @@ class Unauthenticated(IntakeError):
     code = "unauthenticated"
     http_status = 401
 
+    def __init__(self, message: str, caller: str | None = None) -> None:
+        """`caller` is who it would have been, where that is certain."""
+        super().__init__(message)
+        self.caller = caller
+
 
 class Forbidden(IntakeError):
     """The caller is known, and may not do this."""

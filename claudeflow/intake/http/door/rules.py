@@ -10,8 +10,9 @@ import asyncio
 from collections import Counter
 from typing import Protocol
 
+from claudeflow.domain.door_events import DoorRefused
 from claudeflow.domain.errors import IntakeError
-from claudeflow.domain.events import DoorRefused, Emit
+from claudeflow.domain.events import Emit
 from claudeflow.intake.http.door.settings import HttpSettings
 from claudeflow.intake.http.errors import TooManyConnections
 

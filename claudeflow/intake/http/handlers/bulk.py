@@ -20,9 +20,11 @@ from claudeflow.intake.http.errors import UnsupportedMediaType
 from claudeflow.intake.http.guard import check_target, standing_of
 from claudeflow.intake.http.idempotency import media_type
 from claudeflow.intake.http.queries import Query
+from claudeflow.intake.http.refusals import tell_refusal
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, listed, show
+from claudeflow.policy.access.errors import Forbidden
 
 MOST_BODY_BYTES = 64 * 1024
 WISH_FIELDS = ("filter", "all", "dry_run", "expect")
@@ -63,7 +65,11 @@ class BulkHandlers:
         standing = standing_of(request)
 
         async def move(job_id: JobId) -> JobRecord:
-            await check_target(self._desk, standing, job_id, lane)
+            try:
+                await check_target(self._desk, standing, job_id, lane)
+            except Forbidden as refusal:
+                tell_refusal(self._desk.access, request, refusal)
+                raise
             return await self._desk.queue.move(job_id, lane, priority)
 
         return await self._carry_out(_wish(fields), move)

@@ -17,9 +17,10 @@ from claudeflow.intake.http.guard import standing_of, who
 from claudeflow.intake.http.idempotency import KeyBook, Once, media_type
 from claudeflow.intake.http.line_answers import LineAnswers, wants_lines
 from claudeflow.intake.http.queries import Query
+from claudeflow.intake.http.refusals import tell_refusal
 from claudeflow.intake.http.responses import json_response, problem_response
 from claudeflow.intake.http.room import held_by
-from claudeflow.intake.http.submission import Tally, read_all, submit_good_ones
+from claudeflow.intake.http.submission import Submit, Tally, read_all, submit_good_ones
 from claudeflow.intake.mistakes import show
 from claudeflow.intake.wire import parse_job
 
@@ -92,15 +93,27 @@ class SubmitHandlers:
         request.scope[PATIENT] = True
         lines = read_lines(request, self._desk.catalog.max_body_bytes)
         try:
-            submit = partial(self._desk.submit, by=standing_of(request))
+            submit = self._submitting(request)
             await submit_good_ones(submit, lines, self._parser(request), tally, held_by(request))
         except IntakeError as error:
             return problem_response(error, tally.to_json())
         return _answer_to(tally) if tally.ids or tally.errors else _no_jobs()
 
     def _answer_lines(self, request: Request) -> Response:
-        submit = partial(self._desk.submit, by=standing_of(request))
-        return LineAnswers(request, submit, self._parser(request), self._desk.catalog.max_body_bytes)
+        submit, most = self._submitting(request), self._desk.catalog.max_body_bytes
+        return LineAnswers(request, submit, self._parser(request), most)
+
+    def _submitting(self, request: Request) -> Submit:
+        """Stores some of a request's jobs; what turns its caller away is told."""
+
+        async def submit(jobs: Sequence[NewJob]) -> list[Submitted]:
+            try:
+                return await self._desk.submit(jobs, by=standing_of(request))
+            except IntakeError as error:
+                tell_refusal(self._desk.access, request, error)
+                raise
+
+        return submit
 
     def _parser(self, request: Request) -> Callable[[bytes], NewJob]:
         desk, clock_ms, person = self._desk, self._clock_ms, who(request)
