@@ -154,7 +154,7 @@ async def parts(
         yield Parts(shared, events, shelf, desk, engine, keeper, actions, callers, recovered)
 
 
-def _keep_holds(shared: Shared, floor: Floor, engine: Engine) -> HoldKeeper:
+def _keep_holds(shared: Shared, floor: Engine | IdleFloor, engine: Engine) -> HoldKeeper:
     keeper = HoldKeeper(shared, floor)
     engine.upkeep.also(LOOK_EVERY_S, keeper.end_what_is_over, keeper.needed)
     engine.upkeep.also(KEY_EVERY_S, keeper.look_for_a_key, keeper.needed)
