@@ -177,6 +177,19 @@ def test_over_tcp_a_key_that_is_no_token_is_not_let_in(door: Door) -> None:
             client.messages.create(**ASKED)
 
 
+def test_a_client_that_asks_too_often_is_told_in_the_apis_words_when_to_come_back(door: Door) -> None:
+    made = door.site.cli("token", "create", "brake", "--jobs-per-min", "2")
+    assert made.returncode == 0, made.stderr
+    before = door.newest()
+    with anthropic.Anthropic(base_url=door.url, api_key=made.stdout.strip(), max_retries=0) as client:
+        for _ in range(2):
+            client.messages.create(**ASKED)
+        with pytest.raises(anthropic.RateLimitError, match="2 jobs a minute") as refused:
+            client.messages.create(**ASKED)
+        assert int(refused.value.response.headers["retry-after"]) >= 1
+    assert door.newest() == before + 2
+
+
 def test_a_model_without_a_price_is_not_found(door: Door) -> None:
     with client_of(door, SOCKET) as client, pytest.raises(anthropic.NotFoundError, match="has no price"):
         client.messages.create(**{**ASKED, "model": NO_SUCH_MODEL})
