@@ -63,7 +63,8 @@ data: {"at":"2026-11-22T09:00:00.000Z","event":"job_finished","job_id":17,"lane"
 - **Slow readers** hold back nobody. Whoever has not taken an event when the daemon must let go of it is cut
   off, and told by a `gap` when coming back.
 - **The end**: a daemon that stops tells `daemon_draining` if jobs still run, then how they end, then
-  `daemon_stopped`, and closes the stream.
+  `daemon_stopped`, and closes the stream. Whoever may not read along any more is cut off within a second: its
+  token was revoked or has expired, or its grant was taken away.
 
 Prompts, answers, keys and the prose of API errors are in no event. Every event has `at`, the time at which
 it was told, and `event`, its kind. Enums are strings. A field that may be `null` says so.

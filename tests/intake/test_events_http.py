@@ -18,6 +18,7 @@ from claudeflow.domain import events as ev
 from claudeflow.domain.event_kinds import KINDS, name_of
 from claudeflow.domain.job import JobId, JobState
 from claudeflow.intake.http.handlers.events import EventHandlers
+from claudeflow.intake.http.lapse import AGAIN
 from claudeflow.observe.event_log import EventLog
 from tests.intake.builders import NOW_MS, a_catalog
 from tests.intake.serving import Served, serving
@@ -236,7 +237,11 @@ async def test_while_nothing_happens_there_are_signs_of_life_with_the_place(tmp_
 def _alone(handlers: EventHandlers, log: EventLog) -> Any:
     """An application of this one route, whose world goes on a little with each sign of life."""
 
+    async def may() -> None:
+        return
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope[AGAIN] = may
         response = await handlers.follow(Request(scope, receive))
         world = [lambda: None, lambda: log.apply(OPENED), lambda: log.apply(OPENED), lambda: None]
         lives = 0

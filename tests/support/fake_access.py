@@ -21,10 +21,11 @@ from claudeflow.policy.access.usage import Used
 
 
 class FakeAccessDesk:
-    """Tests put other grants into `book`."""
+    """Tests put other grants into `book`. `asked`: so often somebody showed a token."""
 
     def __init__(self) -> None:
         self.book = AccessBook((), os.geteuid())
+        self.asked = 0
         self.made: list[tuple[Token, str]] = []
         self.refusals: list[CallerRefused] = []
         self.lately = SentLately(Used(queued=3, cost_nanousd=5), 7.9)
@@ -36,6 +37,7 @@ class FakeAccessDesk:
         return self.book.standing(caller)
 
     async def standing_of_token(self, text: str) -> Standing:
+        self.asked += 1
         for token, shown in self.made:
             if shown == text and token.revoked_ms is None:
                 return self.book.standing(Caller.of_token(token.name), settings_of(token))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 
 from claudeflow.domain.caller import Caller
@@ -11,6 +13,7 @@ from claudeflow.domain.token import BEGINS
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.http.door.hosts import LOOPBACK, check_host, check_origin
 from claudeflow.intake.http.door.peers import overflow_uid
+from claudeflow.intake.http.lapse import AGAIN
 from claudeflow.intake.http.needs import need_of
 from claudeflow.intake.http.queries import job_id
 from claudeflow.intake.http.refusals import ROUTE, STANDING, peer_of_request, tell_refusal
@@ -43,14 +46,19 @@ class Guard:
         need = need_of(method, path)
         if need is Need.NOTHING:
             return
+        request.scope[AGAIN] = partial(self._admit, request, need)
+        await self._admit(request, need)
+
+    async def _admit(self, request: Request, need: Need) -> None:
+        """Let the caller pass, as it stands now. Raises Unauthenticated, Forbidden, JobNotFound."""
         standing = request.scope[STANDING] = await self._standing(request)
-        refusal = permission(standing, need, f"{method} {path}")
+        refusal = permission(standing, need, request.scope[ROUTE])
         if refusal is not None:
             raise refusal
-        if only_own(need, standing.roles):
-            request.scope[_OWN] = standing.caller.name
+        if only_own(need, standing.roles) and _OWN not in request.scope:
             if "job_id" in request.path_params:
                 await self._check_own(request, standing)
+            request.scope[_OWN] = standing.caller.name
 
     def refused(self, request: Request, error: IntakeError) -> None:
         """Tell of an error that turns a caller away."""

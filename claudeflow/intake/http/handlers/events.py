@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import orjson
 from starlette.requests import Request
@@ -15,7 +16,9 @@ from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.desks.events import Reading
 from claudeflow.intake.http.door.streams import HEADERS, StreamedResponse
 from claudeflow.intake.http.errors import InvalidQuery
+from claudeflow.intake.http.lapse import lapse
 from claudeflow.intake.http.queries import LARGEST_ID, Query
+from claudeflow.intake.http.refusals import tell_refusal
 from claudeflow.intake.mistakes import did_you_mean, listed, show
 from claudeflow.intake.times import write_time
 from claudeflow.intake.views.events import event_to_json
@@ -44,8 +47,14 @@ class EventHandlers:
             return Response(headers=HEADERS)
         reading = self._desk.events.read(after)
         return StreamedResponse(
-            _Frames(self._desk.events.instance, reading, wanted, self._clock_ms), self._keep_alive_s
+            _Frames(self._desk.events.instance, reading, wanted, self._clock_ms),
+            self._keep_alive_s,
+            partial(self._until_lapse, request),
         )
+
+    async def _until_lapse(self, request: Request) -> None:
+        """Return once the caller may not read along any more."""
+        tell_refusal(self._desk.access, request, await lapse(request))
 
     def _filter(self, request: Request) -> EventFilter:
         """Which events are wanted. Raises InvalidQuery."""

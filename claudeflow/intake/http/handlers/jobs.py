@@ -13,6 +13,7 @@ from claudeflow.domain.job import JobState
 from claudeflow.intake.desks.desk import READY_PHASE, Desk
 from claudeflow.intake.http.errors import NotReady
 from claudeflow.intake.http.guard import limited_to
+from claudeflow.intake.http.lapse import while_allowed
 from claudeflow.intake.http.openapi.document import document
 from claudeflow.intake.http.queries import Query, job_filter, job_id, terms_of
 from claudeflow.intake.http.responses import json_response
@@ -42,7 +43,10 @@ class Handlers:
         """GET /v1/jobs/{id}: the job, after up to `wait` seconds, with its answer when it has one."""
         query = Query(request, frozenset({"wait", "result"}))
         which, wait_s, with_result = job_id(request), query.wait_s(), query.flag("result", default=True)
-        record = await (self._desk.wait(which, wait_s) if wait_s else self._desk.job(which))
+        if wait_s:
+            record = await while_allowed(request, self._desk.wait(which, wait_s))
+        else:
+            record = await self._desk.job(which)
         content = record_to_json(record)
         if with_result and record.state is JobState.SUCCEEDED:
             answer = await self._desk.answer(which)

@@ -15,6 +15,7 @@ from claudeflow.intake.http.bodies import PATIENT, read_body, read_lines
 from claudeflow.intake.http.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from claudeflow.intake.http.guard import standing_of, who
 from claudeflow.intake.http.idempotency import KeyBook, Once, media_type
+from claudeflow.intake.http.lapse import check_again
 from claudeflow.intake.http.line_answers import LineAnswers, wants_lines
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.refusals import tell_refusal
@@ -85,6 +86,7 @@ class SubmitHandlers:
             return problem_response(refusal, {"errors": tally.errors})
         if not jobs:
             return _no_jobs()
+        await check_again(request)
         answer = partial(_answer_to_all, last_line=tally.last_line)
         return answer(await self._desk.submit(jobs, once.receipt_of(answer), by=standing_of(request)))
 
@@ -108,6 +110,7 @@ class SubmitHandlers:
 
         async def submit(jobs: Sequence[NewJob]) -> list[Submitted]:
             try:
+                await check_again(request)
                 return await self._desk.submit(jobs, by=standing_of(request))
             except IntakeError as error:
                 tell_refusal(self._desk.access, request, error)
