@@ -454,6 +454,7 @@ def test_grants_name_somebody_and_lanes_that_are_there() -> None:
         [access."user:alice"]
         roles = ["submit", "root"]
         lanes = ["bulk", "interactiv", "b*", "z*"]
+        workflows = ["triage-*", "Triage", ""]
         max_queued = -1
         [access.alice]
         """
@@ -462,7 +463,11 @@ def test_grants_name_somebody_and_lanes_that_are_there() -> None:
         "access.user:alice.roles.1": "must be one of 'read', 'submit', 'operate' or 'admin'; found \"root\"",
         "access.user:alice.lanes.1": 'no lane has this name; did you mean interactive?; found "interactiv"',
         "access.user:alice.lanes.3": found["access.user:alice.lanes.3"],
+        "access.user:alice.workflows.1": found["access.user:alice.workflows.1"],
+        "access.user:alice.workflows.2": found["access.user:alice.workflows.2"],
         "access.user:alice.max_queued": "must be 0 or more; found -1",
         "access.alice": 'must be "user:NAME", "group:NAME", "token:NAME" or "all"; found "alice"',
     }
     assert "or a pattern" in found["access.user:alice.lanes.3"]
+    assert found["access.user:alice.workflows.1"].startswith("must be a workflow or a pattern for some: ")
+    assert found["access.user:alice.workflows.1"].endswith('; found "Triage"')

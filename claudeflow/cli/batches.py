@@ -104,7 +104,7 @@ def cancel(context: click.Context, number: int, jobs: bool, as_json: bool) -> No
     try:
         answer = door.call("POST", f"/v1/batches/{number}/cancel", body=json.dumps({"jobs": jobs}).encode())
     except DaemonUnreachable as error:
-        raise DaemonUnreachable(f"{error}; batches are stopped by the running daemon: start it") from error
+        raise DaemonUnreachable(f"{error}, and batches are stopped by the running daemon") from error
     found = checked(answer).json()
     if as_json:
         print_json(found)

@@ -156,7 +156,7 @@ def _asked(context: click.Context, method: str, path: str, wanted: Mapping[str, 
     try:
         answer = door.call(method, path, body=json.dumps(wanted).encode())
     except DaemonUnreachable as error:
-        raise DaemonUnreachable(f"{error}; budgets change in the running daemon: start it") from error
+        raise DaemonUnreachable(f"{error}, and budgets change in the running daemon") from error
     found = checked(answer).json()
     assert isinstance(found, dict)
     return found

@@ -48,6 +48,12 @@ EXIT_OF_STATUS: Mapping[int, Exit] = {
 }
 """HTTP status → exit code, for a `code` this version does not know. Anything else has failed."""
 
+NO_DAEMON = (
+    "start it (systemctl start claudeflow, or claudeflow run), "
+    "or name the socket of another one with --socket"
+)
+"""The way out where only a daemon will do."""
+
 
 class Failure(ClaudeflowError):
     """A verb cannot go on: its exit code, and one line for each mistake."""
@@ -94,7 +100,9 @@ def failure_of_error(error: Exception) -> Failure | None:
             return Failure(Exit.BAD_CONFIG, [f"{error.source}: {line}" for line in lines])
         case InvalidJob():
             return Failure(Exit.USAGE, [str(mistake) for mistake in error.mistakes])
-        case DaemonUnreachable() | StoreLocked():
+        case DaemonUnreachable():
+            return Failure(Exit.UNREACHABLE, f"{error}: {NO_DAEMON}")
+        case StoreLocked():
             return Failure(Exit.UNREACHABLE, str(error))
         case PermissionError():
             return Failure(Exit.NOT_PERMITTED, f"not permitted: {error.filename or error}")

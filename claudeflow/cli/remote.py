@@ -18,6 +18,7 @@ from claudeflow.domain.errors import DaemonUnreachable
 Body = bytes | Iterable[bytes]
 
 ANSWER_TIMEOUT_S = 60.0
+JOIN = "join the group that may, as docs/operations.md says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class SocketDoor:
         try:
             connection.connect()
         except PermissionError as error:
-            raise Failure(Exit.NOT_PERMITTED, f"not permitted to use the socket {self._path}") from error
+            text = f"not permitted to use the socket {self._path}: {JOIN}"
+            raise Failure(Exit.NOT_PERMITTED, text) from error
         except OSError as error:
             reason = error.strerror or str(error)
             raise DaemonUnreachable(f"no daemon on {self._path} ({reason})") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -33,7 +33,7 @@ class AsyncJobHandle:
 
     id: int
     created: bool
-    client: AsyncClaudeflow
+    client: AsyncClaudeflow = field(repr=False)
 
     async def wait(self, timeout_s: float | None = None) -> Job:
         """The job once it will not move by itself. Raises WaitTimedOut."""

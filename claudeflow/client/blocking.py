@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -35,7 +35,7 @@ class JobHandle:
 
     id: int
     created: bool
-    client: Claudeflow
+    client: Claudeflow = field(repr=False)
 
     def wait(self, timeout_s: float | None = None) -> Job:
         """The job once it will not move by itself. Raises WaitTimedOut."""

@@ -41,11 +41,15 @@ class Place:
 
 
 def find_place(socket: str | os.PathLike[str] | None, base_url: str | None, token: str | None) -> Place:
-    """The daemon's place. Raises ValueError when two are named, or the named configuration cannot be used."""
+    """The daemon's place. Raises ValueError when two are named, the address is none, or the named
+    configuration cannot be used.
+    """
     if socket is not None and base_url is not None:
         raise ValueError("name a socket or a base_url, not both")
     said = token or os.environ.get("CLAUDEFLOW_TOKEN") or None
     if base_url is not None:
+        if not base_url.startswith(("http://", "https://")):
+            raise ValueError(f"base_url must be like http://127.0.0.1:8765; found {base_url!r}")
         return Place(base_url.rstrip("/"), token=said)
     return Place(ON_THE_SOCKET, Path(socket) if socket is not None else _socket(), said)
 

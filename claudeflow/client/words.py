@@ -16,8 +16,11 @@ class HasId(Protocol):
 
 
 def id_of(job: int | HasId) -> int:
-    """The id of a job, however it was named."""
-    return job if isinstance(job, int) else job.id
+    """The id of a job, however it was named. Raises TypeError for what names none."""
+    found = job if isinstance(job, int) else getattr(job, "id", None)
+    if not isinstance(found, int):
+        raise TypeError(f"name a job by its id, which is a whole number, or by a handle; found {job!r}")
+    return found
 
 
 def job_fields(**fields: Any) -> dict[str, Any]:

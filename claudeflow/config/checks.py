@@ -22,6 +22,7 @@ from claudeflow.config.settings import Config
 from claudeflow.domain.errors import Mistake
 from claudeflow.intake.http.door.tcp import read_address
 from claudeflow.policy.access.grants import Grantee
+from claudeflow.policy.access.settings import WORKFLOW_PATTERN_FORM, is_workflow_pattern
 from claudeflow.policy.money.scopes import BudgetScope
 from claudeflow.policy.money.settings import MOST_USD
 
@@ -158,13 +159,24 @@ def _access_mistakes(access: Mapping[str, Any], lanes: Any) -> Iterator[Mistake]
             Grantee.parse(name)
         except ValueError as problem:
             yield Mistake(f"access.{name}", f"{problem}; found {shown(name)}")
-        named = grant.get("lanes") if isinstance(grant, dict) else None
-        for number, lane in enumerate(named if isinstance(named, list) else []):
-            if isinstance(lane, str) and isinstance(lanes, dict) and not fnmatch.filter(lanes, lane):
+        for number, lane in _texts(grant, "lanes"):
+            if isinstance(lanes, dict) and not fnmatch.filter(lanes, lane):
                 hint = did_you_mean(lane, lanes) or f'; allowed: {", ".join(lanes)}, or a pattern such as "*"'
                 yield Mistake(
                     f"access.{name}.lanes.{number}", f"no lane has this name{hint}; found {shown(lane)}"
                 )
+        for number, workflow in _texts(grant, "workflows"):
+            if not is_workflow_pattern(workflow):
+                found = f"{WORKFLOW_PATTERN_FORM}; found {shown(workflow)}"
+                yield Mistake(f"access.{name}.workflows.{number}", found)
+
+
+def _texts(table: Any, key: str) -> Iterator[tuple[int, str]]:
+    """The texts of a list, with their places in it."""
+    found = table.get(key) if isinstance(table, dict) else None
+    for number, text in enumerate(found if isinstance(found, list) else []):
+        if isinstance(text, str):
+            yield number, text
 
 
 def _mode_mistakes(mode: Any) -> Iterator[Mistake]:

@@ -14,7 +14,7 @@ from claudeflow.intake.desks.access import NewToken
 from claudeflow.intake.json_text import write
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, listed, show
 from claudeflow.intake.times import read_time
-from claudeflow.policy.access.settings import GrantSettings
+from claudeflow.policy.access.settings import WORKFLOW_PATTERN_FORM, GrantSettings, is_workflow_pattern
 
 _ALLOWS = tuple(field.name for field in fields_of(GrantSettings))
 KNOWN_FIELDS = ("name", "expires_at", *_ALLOWS)
@@ -38,6 +38,7 @@ def read_token(
     allows = _read_grant(fields, mistakes)
     if allows is not None:
         _check_lanes(allows, sorted(lanes), mistakes)
+        _check_workflows(allows, mistakes)
     return NewToken(str(name), allows, expires_ms, created_by) if allows is not None else None
 
 
@@ -59,3 +60,9 @@ def _check_lanes(allows: GrantSettings, lanes: list[str], mistakes: Mistakes) ->
         if not matching(lanes, lane):
             hint = did_you_mean(lane, lanes)
             mistakes.add(f"lanes.{number}", f"{show(lane)} is no lane; lanes are {listed(lanes)}.{hint}")
+
+
+def _check_workflows(allows: GrantSettings, mistakes: Mistakes) -> None:
+    for number, workflow in enumerate(allows.workflows):
+        if not is_workflow_pattern(workflow):
+            mistakes.add(f"workflows.{number}", f"{WORKFLOW_PATTERN_FORM}, found {show(workflow)}")

@@ -26,7 +26,6 @@ from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, listed, 
 from claudeflow.policy.caching.naming import path_of
 from claudeflow.policy.packing.request import item_text
 
-DEFAULT_WORKFLOW = "default"
 PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
 
 
@@ -133,7 +132,7 @@ def _read_request(request: Any, catalog: Catalog, mistakes: Mistakes) -> _Asked 
         input_bytes=input_bytes,
         most=most,
         lane=catalog.default_lane,
-        workflow=DEFAULT_WORKFLOW,
+        workflow=catalog.default_workflow,
         prefix=path_of(request, catalog.cache_minimums.get(model, 0)),
         fallback_model=fallback_of(request, None, most.input_tokens, catalog),
     )
@@ -230,7 +229,7 @@ def _render(
         input_bytes=len(whole),
         most=most,
         lane=lane,
-        workflow=template.workflow or DEFAULT_WORKFLOW,
+        workflow=template.workflow or catalog.default_workflow,
         prefix=_prefix_of(template, rendered, catalog) if whole else None,
         fallback_model=fallback_of(rendered, template.fallback, most.input_tokens, catalog),
         prompt=PromptRef(template.name, template.version),

@@ -213,4 +213,4 @@ def test_without_a_daemon_batches_are_shown_and_not_stopped(claudeflow: CommandL
     assert claudeflow("batches", "show", "1").exit_code == Exit.NOT_FOUND
     done = claudeflow("batches", "cancel", "1")
     assert done.exit_code == Exit.UNREACHABLE
-    assert "batches are stopped by the running daemon: start it" in done.stderr
+    assert "and batches are stopped by the running daemon: start it" in done.stderr

@@ -196,6 +196,13 @@ def test_a_known_error_has_its_exit_code(error: Exception, expected: Exit) -> No
     assert failure.exit_code is expected
 
 
+def test_where_only_a_daemon_will_do_the_way_to_one_is_told(claudeflow: CommandLine) -> None:
+    done = claudeflow("limits")
+    assert done.exit_code == Exit.UNREACHABLE
+    assert f"no daemon on {claudeflow.socket} (No such file or directory): start it" in done.stderr
+    assert "--socket" in done.stderr
+
+
 def test_an_answer_of_something_else_is_named(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
     daemon.answers("GET /v1/jobs/42", "Bad Gateway", status=502)
     done = claudeflow("show", "42")

@@ -180,6 +180,8 @@ def test_the_environment_says_where_the_daemon_is(
 def test_a_place_is_named_in_one_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="not both"):
         Claudeflow(tmp_path, base_url="http://127.0.0.1:1")
+    with pytest.raises(ValueError, match=r"must be like http://127.0.0.1:8765; found '127\.0\.0\.1:1'"):
+        Claudeflow(base_url="127.0.0.1:1")
     monkeypatch.delenv("CLAUDEFLOW_SOCKET", raising=False)
     monkeypatch.setenv("CLAUDEFLOW_CONFIG", str(tmp_path / "none.toml"))
     with pytest.raises(ValueError, match=r"none\.toml"):
@@ -187,3 +189,11 @@ def test_a_place_is_named_in_one_way(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "none.toml").write_text("[")
     with pytest.raises(ValueError, match="no TOML"):
         Claudeflow()
+
+
+def test_a_job_is_named_by_its_id_or_a_handle(flow: Claudeflow) -> None:
+    handle = flow.submit(request=REQUEST)
+    assert flow.job(handle).id == flow.job(handle.id).id == flow.job(handle.job()).id == handle.id
+    with pytest.raises(TypeError, match="whole number, or by a handle; found '7'"):
+        flow.job("7")  # type: ignore[arg-type]
+    assert repr(handle) == f"JobHandle(id={handle.id}, created=True)"

@@ -204,6 +204,19 @@ async def test_jobs_go_where_the_grant_says_only(house: House) -> None:
     assert (many.status, len(house.desk.jobs)) == (403, 1)
 
 
+async def test_jobs_that_do_not_say_go_where_the_grant_says(house: House) -> None:
+    house.desk.access.grant(to_me("submit", lanes=("b*", "bulk"), workflows=("audit",)))
+    job = {name: value for name, value in a_job().items() if name not in ("lane", "workflow")}
+    assert await status_of(house, job) == 201
+    assert await status_of(house, {**job, "lane": "interactive"}) == 403
+    message = await house.ask("POST", "/v1/messages", raw(job["request"]))
+    assert message.status == 200
+    [by_jobs] = house.desk.jobs.values()
+    assert (by_jobs.lane, by_jobs.workflow) == ("bulk", "audit")
+    ask = house.desk.messages.asked[-1]
+    assert (ask.job.lane, ask.job.workflow) == ("bulk", "audit")
+
+
 async def test_a_job_is_moved_to_where_the_grant_says_only(house: House) -> None:
     job = await house.a_job_of("bob")
     house.desk.access.grant(to_me("operate", lanes=("bulk",)))

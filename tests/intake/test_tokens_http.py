@@ -136,6 +136,7 @@ async def test_a_name_is_taken_while_its_token_is_in_force(house: House) -> None
         ({"roles": "read"}, "roles: must be"),
         ({"lanes": ["bulky"]}, 'lanes.0: "bulky" is no lane; lanes are bulk, interactive'),
         ({"lanes": [7]}, "lanes.0: must be"),
+        ({"workflows": ["build-*", "Build X"]}, "workflows.1: must be a workflow or a pattern for some"),
         ({"max_queued": -1}, "max_queued: must be greater than or equal to 0"),
         ({"usd_per_day": "5"}, "usd_per_day: must be"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at: is not in the future"),

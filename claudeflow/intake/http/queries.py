@@ -123,7 +123,7 @@ def _state(text: str | None) -> JobState | None:
     names = [state.value for state in JobState]
     if text not in names:
         raise InvalidQuery(
-            f"state found {show(text)}; states are {listed(names)}.{did_you_mean(text, names)}"
+            f"state: found {show(text)}; states are {listed(names)}.{did_you_mean(text, names)}"
         )
     return JobState(text)
 

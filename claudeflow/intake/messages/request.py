@@ -22,7 +22,7 @@ from claudeflow.intake.http.errors import ModelNotFound
 from claudeflow.intake.json_text import write
 from claudeflow.intake.messages.headers import read_dialect, read_max_wait_s, read_ours
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, refuse, show
-from claudeflow.intake.wire import DEFAULT_WORKFLOW, PROMPT_FIELDS
+from claudeflow.intake.wire import PROMPT_FIELDS
 from claudeflow.policy.access.grants import Standing
 from claudeflow.policy.caching.naming import path_of
 
@@ -55,7 +55,7 @@ def read_ask(
     most = most_of(body, input_bytes)
     job = NewJob(
         lane=envelope.lane or catalog.default_lane,
-        workflow=envelope.workflow or DEFAULT_WORKFLOW,
+        workflow=envelope.workflow or catalog.default_workflow,
         model=model,
         pool=catalog.pools[model],
         max_tokens=body["max_tokens"],

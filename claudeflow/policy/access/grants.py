@@ -72,7 +72,7 @@ class Grant:
 
     def reaches(self, lane: str, workflow: str) -> bool:
         """Whether its lanes and its workflows are these."""
-        return _matches(lane, self.settings.lanes) and _matches(workflow, self.settings.workflows)
+        return matches(lane, self.settings.lanes) and matches(workflow, self.settings.workflows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ DEFAULT = (Grant(Grantee("all"), GrantSettings(roles=("read", "submit", "operate
 """Without any grant: whoever the socket lets in shares everything, but for what an admin alone may do."""
 
 
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether one of these patterns is for the name."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 

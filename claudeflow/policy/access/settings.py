@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
 from claudeflow.policy.money.settings import MOST_USD, nanousd_of
+
+WORKFLOW_PATTERN_FORM = (
+    "must be a workflow or a pattern for some: 1 to 64 of a-z, 0-9, dot, underscore, hyphen, "
+    "and the wildcards * and ?"
+)
+_WORKFLOW_PATTERN = re.compile(r"[a-z0-9._*?-]{1,64}", re.ASCII)
 
 RoleName = Literal["read", "submit", "operate", "admin"]
 
@@ -32,3 +39,8 @@ class GrantSettings:
     def nanousd_per_day(self) -> int:
         """The cap on a day's spend in nano-dollars; 0 for none."""
         return nanousd_of(self.usd_per_day)
+
+
+def is_workflow_pattern(text: str) -> bool:
+    """Whether there can be a workflow of this name, or one that this pattern is for."""
+    return _WORKFLOW_PATTERN.fullmatch(text) is not None

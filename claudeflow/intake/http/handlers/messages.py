@@ -59,10 +59,10 @@ class MessagesHandlers:
     async def _open(self, request: Request) -> Line:
         """Read and store what is asked; nothing of it stays in memory."""
         check_body_is_json(request)
-        catalog = self._desk.catalog
+        by, catalog = standing_of(request), self._desk.catalog
         raw = await read_body(request, catalog.max_body_bytes)
         headers, query = _told(request)
-        ask = read_ask(raw, headers, query, catalog, now_ms=self._clock_ms(), by=standing_of(request))
+        ask = read_ask(raw, headers, query, catalog.as_for(by), now_ms=self._clock_ms(), by=by)
         return await self._desk.messages.open(ask)
 
     async def count_tokens(self, request: Request) -> Response:

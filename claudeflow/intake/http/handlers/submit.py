@@ -13,7 +13,7 @@ from claudeflow.domain.job import NewJob
 from claudeflow.intake.desks.desk import Desk, Submitted
 from claudeflow.intake.http.bodies import PATIENT, read_body, read_lines
 from claudeflow.intake.http.errors import InvalidIdempotencyKey, UnsupportedMediaType
-from claudeflow.intake.http.guard import standing_of, who
+from claudeflow.intake.http.guard import standing_of
 from claudeflow.intake.http.idempotency import KeyBook, Once, media_type
 from claudeflow.intake.http.lapse import check_again
 from claudeflow.intake.http.line_answers import LineAnswers, wants_lines
@@ -80,9 +80,7 @@ class SubmitHandlers:
         if earlier is not None:
             return earlier
         if tally.errors:
-            refusal = InvalidJob(
-                [Mistake("body", f"{tally.wrong_lines:,} lines are no jobs; nothing was stored")]
-            )
+            refusal = InvalidJob([Mistake("body", f"{_wrong(tally.wrong_lines)}; nothing was stored")])
             return problem_response(refusal, {"errors": tally.errors})
         if not jobs:
             return _no_jobs()
@@ -119,10 +117,11 @@ class SubmitHandlers:
         return submit
 
     def _parser(self, request: Request) -> Callable[[bytes], NewJob]:
-        desk, clock_ms, person = self._desk, self._clock_ms, who(request)
+        desk, clock_ms, by = self._desk, self._clock_ms, standing_of(request)
 
         def parse(raw: bytes) -> NewJob:
-            return parse_job(raw, catalog=desk.catalog, now_ms=clock_ms(), submitted_by=person)
+            catalog = desk.catalog.as_for(by)
+            return parse_job(raw, catalog=catalog, now_ms=clock_ms(), submitted_by=by.caller.name)
 
         return parse
 
@@ -143,6 +142,10 @@ def _answer_to_all(stored: Sequence[Submitted], last_line: int) -> Response:
 
 def _answer_to(tally: Tally) -> Response:
     return json_response(tally.to_json(), 201 if tally.created else 200)
+
+
+def _wrong(lines: int) -> str:
+    return "1 line is no job" if lines == 1 else f"{lines:,} lines are no jobs"
 
 
 def _no_jobs() -> Response:
