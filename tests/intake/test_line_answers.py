@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
+from claudeflow.intake.desks.access import NewToken
+from claudeflow.policy.access.settings import GrantSettings
 from tests.intake.builders import a_catalog, a_job, asking, raw
 from tests.intake.raw_clients import PATIENCE_S, RawClient, connected
 from tests.intake.serving import Served, serving
@@ -20,6 +22,7 @@ HEAD = (
     b"accept: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 END = b"0\r\n\r\n"
+NDJSON = "application/x-ndjson"
 
 
 @pytest.fixture
@@ -91,6 +94,46 @@ async def test_each_line_has_its_own_answer_in_order(served: Served) -> None:
     assert existing == {"line": 4, "id": 1, "created": False}
     assert (broken["line"], broken["errors"][0]["field"]) == (5, "body")
     assert sums == {"submitted": 1, "existing": 1, "refused": 2, "settled_lines": 5}
+
+
+async def test_a_line_that_is_not_allowed_is_refused_and_the_others_go_on(served: Served) -> None:
+    headers = await a_sender(served, lanes=("bulk",), workflows=("web", "mail"))
+    jobs = [a_job(workflow="web"), a_job(workflow="web", lane="interactive"), a_job(workflow="mail"), a_job()]
+    body = b"\n".join(raw(job) for job in jobs)
+    answer = await served.client.post("/v1/jobs", content=body, headers={**headers, "accept": NDJSON})
+    first, lane, third, workflow, sums = [orjson.loads(line) for line in answer.text.splitlines()]
+    assert (first["id"], third["id"]) == (1, 2)
+    for line, number in ((lane, 2), (workflow, 4)):
+        assert (line["line"], line["code"], line["errors"][0]["field"]) == (number, "forbidden", "lane")
+        assert "may not send jobs of workflow" in line["errors"][0]["message"]
+    assert sums == {"submitted": 2, "existing": 0, "refused": 2, "settled_lines": 4}
+    told = [(one.caller, one.code) for one in served.desk.access.refusals]
+    assert told == [("token:ci", "forbidden")] * 2
+
+
+async def test_what_was_refused_after_the_last_settled_line_is_not_counted(tmp_path: Path) -> None:
+    async with serving(FakeDesk(a_catalog(), max_queued=0), tmp_path) as served:
+        body = raw(a_job()) + b"\n{\n"
+        headers = {"content-type": NDJSON, "accept": NDJSON}
+        [sums] = (await served.client.post("/v1/jobs", content=body, headers=headers)).text.splitlines()
+    told = orjson.loads(sums)
+    assert (told["code"], told["refused"], told["settled_lines"]) == ("lane_full", 0, 0)
+
+
+@pytest.mark.parametrize("accept", ["*/*", NDJSON])
+async def test_no_more_are_stored_at_once_than_the_caps_ever_let_in(served: Served, accept: str) -> None:
+    headers = await a_sender(served, jobs_per_min=40, max_queued=30)
+    headers["accept"] = accept
+    body = (raw(a_job()) + b"\n") * 90
+    await served.client.post("/v1/jobs?partial=true", content=body, headers=headers)
+    assert (len(served.desk.jobs), served.desk.commits) == (90, 3)
+
+
+async def a_sender(served: Served, **settings: Any) -> dict[str, str]:
+    """What a sender with a token and such a grant sends along."""
+    wanted = NewToken("ci", GrantSettings(("submit",), **settings), None, "root")
+    _, text = await served.desk.access.create_token(wanted)
+    return {"content-type": NDJSON, "x-api-key": text}
 
 
 async def test_any_number_of_lines_goes_through_when_answers_are_read(served: Served) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from claudeflow.intake.http.bodies import LineSplitter
 from tests.intake.builders import a_catalog, a_job, asking, raw, saying, user
 from tests.intake.serving import Served, serving
+from tests.intake.test_line_answers import a_sender
 from tests.support.fake_desk import FakeDesk
 
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -64,6 +65,31 @@ async def test_partial_stores_the_good_lines_in_chunks_and_names_the_wrong_ones(
     assert (answer.status_code, report["submitted"], report["refused"]) == (201, 1_099, 1)
     assert [(error["line"], error["field"]) for error in report["errors"]] == [(601, "request.max_tokens")]
     assert served.desk.commits == 11
+
+
+async def test_partial_names_the_lines_that_are_not_allowed_and_goes_on(served: Served) -> None:
+    headers = await a_sender(served, lanes=("bulk",))
+    body = b"\n".join(raw(job) for job in (a_job(), a_job(lane="interactive"), WRONG, a_job()))
+    answer = await served.client.post("/v1/jobs?partial=true", content=body, headers=headers)
+    report = answer.json()
+    assert (answer.status_code, report["ids"], report["refused"], report["settled_lines"]) == (
+        201,
+        [1, 2],
+        2,
+        4,
+    )
+    assert [(error["line"], error["code"], error["field"]) for error in report["errors"]] == [
+        (2, "forbidden", "lane"),
+        (3, "invalid_job", "request.max_tokens"),
+    ]
+    assert [(one.caller, one.code) for one in served.desk.access.refusals] == [("token:ci", "forbidden")]
+
+
+async def test_all_or_nothing_takes_nothing_when_one_line_is_not_allowed(served: Served) -> None:
+    headers = await a_sender(served, lanes=("bulk",))
+    body = b"\n".join(raw(job) for job in (a_job(), a_job(lane="interactive")))
+    refused = await served.client.post("/v1/jobs", content=body, headers=headers)
+    assert (refused.status_code, refused.json()["code"], served.desk.jobs) == (403, "forbidden", {})
 
 
 async def test_partial_with_wrong_lines_only_stores_nothing_and_says_so(served: Served) -> None:

@@ -20,7 +20,8 @@ from claudeflow.domain.job import NewJob
 from claudeflow.intake.desks.desk import Submitted
 from claudeflow.intake.http.bodies import PATIENT, Line, LineSplitter
 from claudeflow.intake.http.errors import InternalError
-from claudeflow.intake.http.submission import CHUNK_JOBS, TOO_LONG, Parse, Submit
+from claudeflow.intake.http.submission import TOO_LONG, Parse, Submit, mistakes_of
+from claudeflow.policy.access.errors import Forbidden
 
 MEDIA_TYPE = "application/x-ndjson"
 
@@ -37,12 +38,16 @@ class LineAnswers(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, request: Request, submit: Submit, parse: Parse, most_line_bytes: int) -> None:
+    def __init__(
+        self, request: Request, submit: Submit, parse: Parse, most_line_bytes: int, *, at_once: int
+    ) -> None:
+        """`at_once`: so many lines are stored together at most."""
         super().__init__(status_code=200)
         del self.headers["content-length"]
         self._request = request
         self._submit = submit
         self._parse = parse
+        self._at_once = at_once
         self._splitter = LineSplitter(most_line_bytes)
         self._sums = {"submitted": 0, "existing": 0, "refused": 0, "settled_lines": 0}
 
@@ -70,8 +75,8 @@ class LineAnswers(Response):
         return dict(self._sums)
 
     async def _answer(self, lines: Sequence[Line], send: Send) -> None:
-        for at in range(0, len(lines), CHUNK_JOBS):
-            await self._answer_some(lines[at : at + CHUNK_JOBS], send)
+        for at in range(0, len(lines), self._at_once):
+            await self._answer_some(lines[at : at + self._at_once], send)
 
     async def _answer_some(self, lines: Sequence[Line], send: Send) -> None:
         """Store the jobs of some lines together, then answer each of these lines."""
@@ -85,11 +90,13 @@ class LineAnswers(Response):
                 jobs.append(_job_of(line, self._parse))
                 of_jobs.append(answer)
             except InvalidJob as refused:
-                self._sums["refused"] += 1
-                answer["errors"] = [{"field": one.field, "message": one.message} for one in refused.mistakes]
+                answer |= _refusal(refused.code, refused.mistakes)
+            except Forbidden as refused:
+                answer |= _refusal(refused.code, mistakes_of(refused))
         for answer, stored in zip(of_jobs, await self._stored(jobs), strict=True):
             answer |= {"id": stored.id, "created": stored.created}
             self._sums["submitted" if stored.created else "existing"] += 1
+        self._sums["refused"] += len(answers) - len(of_jobs)
         self._sums["settled_lines"] = lines[-1].number
         await send({"type": "http.response.body", "body": _lines(answers), "more_body": True})
 
@@ -101,6 +108,10 @@ def _job_of(line: Line, parse: Callable[[bytes], NewJob]) -> NewJob:
     if line.text is None:
         raise InvalidJob([Mistake("body", TOO_LONG)])
     return parse(line.text)
+
+
+def _refusal(code: str, mistakes: Sequence[Mistake]) -> dict[str, Any]:
+    return {"code": code, "errors": [{"field": one.field, "message": one.message} for one in mistakes]}
 
 
 def _problem(problem: IntakeError) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from claudeflow.domain.job import JobId, NewJob
 from claudeflow.intake.desks.desk import Submitted
 from claudeflow.intake.http.bodies import Line
 from claudeflow.intake.http.room import Held
+from claudeflow.policy.access.errors import Forbidden
 
 CHUNK_JOBS = 100
 TOO_LONG = "the line is longer than one job may be; send less in it"
@@ -37,11 +38,13 @@ class Tally:
         self.ids += [one.id for one in stored]
         self.created += sum(one.created for one in stored)
 
-    def refuse(self, line: int, mistakes: list[Mistake]) -> None:
-        """Count a line that is no job. Only the first 1,000 mistakes are kept."""
+    def refuse(self, line: int, mistakes: list[Mistake], code: str = InvalidJob.code) -> None:
+        """Count a line that is no job, or not allowed. Only the first 1,000 mistakes are kept."""
         self.wrong_lines += 1
         for mistake in mistakes[: _MOST_ERRORS - len(self.errors)]:
-            self.errors.append({"line": line, "field": mistake.field, "message": mistake.message})
+            self.errors.append(
+                {"line": line, "code": code, "field": mistake.field, "message": mistake.message}
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The public form."""
@@ -69,9 +72,9 @@ async def read_all(lines: AsyncIterator[Line], parse: Parse, tally: Tally) -> li
 
 
 async def submit_good_ones(
-    submit: Submit, lines: AsyncIterator[Line], parse: Parse, tally: Tally, held: Held
+    submit: Submit, lines: AsyncIterator[Line], parse: Parse, tally: Tally, held: Held, *, at_once: int
 ) -> None:
-    """Store the jobs that are right as they come in, 100 at once; wrong lines are only counted."""
+    """Store the jobs that are right as they come in, so many at once; wrong lines are only counted."""
     jobs: list[NewJob] = []
     number = 0
     async for line in lines:
@@ -79,7 +82,7 @@ async def submit_good_ones(
         job = _parse_line(line, parse, tally)
         if job:
             jobs.append(job)
-        if len(jobs) == CHUNK_JOBS:
+        if len(jobs) == at_once:
             tally.add(await submit(jobs), number)
             held.give_back()
             jobs = []
@@ -95,3 +98,11 @@ def _parse_line(line: Line, parse: Parse, tally: Tally) -> NewJob | None:
     except InvalidJob as error:
         tally.refuse(line.number, error.mistakes)
         return None
+    except Forbidden as refusal:
+        tally.refuse(line.number, mistakes_of(refusal), refusal.code)
+        return None
+
+
+def mistakes_of(refusal: Forbidden) -> list[Mistake]:
+    """What is wrong with a line whose job may not be sent where it is to go."""
+    return [Mistake("lane", str(refusal))]

@@ -53,6 +53,14 @@ def room(name: str, caps: Caps, used: Used, now_ms: int) -> IntakeError | None:
     return None
 
 
+def most_at_once(caps: Caps, most: int) -> int:
+    """How many jobs to send at once, of at most so many, that ever fit together under the caps."""
+    bounds = [most, caps.max_queued or most]
+    if caps.jobs_per_min is not None:
+        bounds.append(math.floor(_capacity(caps.jobs_per_min)))
+    return min(bounds)
+
+
 @dataclass(slots=True)
 class _Rate:
     level: float

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claudeflow.policy.access.grants import Caps
-from claudeflow.policy.access.usage import MOST_KEPT, RateBook, Used, room
+from claudeflow.policy.access.usage import MOST_KEPT, RateBook, Used, most_at_once, room
 
 HALF_PAST_TEN_MS = 1_795_300_200_000  # 2026-11-21T22:30:00Z
 USD = 1_000_000_000
@@ -121,3 +121,20 @@ def test_no_more_goes_through_than_a_burst_and_the_rate(
         now += pause_s
         through += jobs if book.draw("alice", jobs, per_min, now) is None else 0
         assert through <= max(1.0, per_min) + now * per_min / 60 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("caps", "most"),
+    [
+        (Caps(), 100),
+        (Caps(max_queued=30), 30),
+        (Caps(max_queued=500), 100),
+        (Caps(None, 40.9), 40),
+        (Caps(9, 0.5), 1),
+    ],
+)
+def test_as_many_at_once_as_ever_fit(caps: Caps, most: int) -> None:
+    assert most_at_once(caps, 100) == most
+    if caps.jobs_per_min is not None:
+        assert RateBook().draw("alice", most, caps.jobs_per_min, 0.0) is None
+        assert RateBook().draw("alice", most + 1, caps.jobs_per_min, 0.0) is not None

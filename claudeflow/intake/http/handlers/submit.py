@@ -21,9 +21,11 @@ from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.refusals import tell_refusal
 from claudeflow.intake.http.responses import json_response, problem_response
 from claudeflow.intake.http.room import held_by
-from claudeflow.intake.http.submission import Submit, Tally, read_all, submit_good_ones
+from claudeflow.intake.http.submission import CHUNK_JOBS, Submit, Tally, read_all, submit_good_ones
 from claudeflow.intake.mistakes import show
 from claudeflow.intake.wire import parse_job
+from claudeflow.policy.access.admission import admission
+from claudeflow.policy.access.usage import most_at_once
 
 _ONE = "application/json"
 _MANY = "application/x-ndjson"
@@ -94,14 +96,16 @@ class SubmitHandlers:
         lines = read_lines(request, self._desk.catalog.max_body_bytes)
         try:
             submit = self._submitting(request)
-            await submit_good_ones(submit, lines, self._parser(request), tally, held_by(request))
+            parse, held = self._allowed_parser(request), held_by(request)
+            await submit_good_ones(submit, lines, parse, tally, held, at_once=_at_once(request))
         except IntakeError as error:
             return problem_response(error, tally.to_json())
         return _answer_to(tally) if tally.ids or tally.errors else _no_jobs()
 
     def _answer_lines(self, request: Request) -> Response:
         submit, most = self._submitting(request), self._desk.catalog.max_body_bytes
-        return LineAnswers(request, submit, self._parser(request), most)
+        parse = self._allowed_parser(request)
+        return LineAnswers(request, submit, parse, most, at_once=_at_once(request))
 
     def _submitting(self, request: Request) -> Submit:
         """Stores some of a request's jobs; what turns its caller away is told."""
@@ -116,6 +120,20 @@ class SubmitHandlers:
 
         return submit
 
+    def _allowed_parser(self, request: Request) -> Callable[[bytes], NewJob]:
+        """Reads jobs that their sender may send. The parser raises Forbidden as well, and that is told."""
+        parse = self._parser(request)
+
+        def parse_allowed(raw: bytes) -> NewJob:
+            job = parse(raw)
+            refusal = admission(standing_of(request), job.lane, job.workflow)
+            if refusal is not None:
+                tell_refusal(self._desk.access, request, refusal)
+                raise refusal
+            return job
+
+        return parse_allowed
+
     def _parser(self, request: Request) -> Callable[[bytes], NewJob]:
         desk, clock_ms, by = self._desk, self._clock_ms, standing_of(request)
 
@@ -124,6 +142,10 @@ class SubmitHandlers:
             return parse_job(raw, catalog=catalog, now_ms=clock_ms(), submitted_by=by.caller.name)
 
         return parse
+
+
+def _at_once(request: Request) -> int:
+    return most_at_once(standing_of(request).caps, CHUNK_JOBS)
 
 
 def _one_answer(stored: Sequence[Submitted]) -> Response:

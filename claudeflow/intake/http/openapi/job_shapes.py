@@ -126,14 +126,14 @@ def _line_answer() -> Schema:
     return {
         "oneOf": [
             answer_of(line=COUNT, id=ID, created=FLAG),
-            answer_of(line=COUNT, errors=array_of(mistake)),
+            answer_of(line=COUNT, code=TEXT, errors=array_of(mistake)),
             sent(list(sums), **sums, code=TEXT, status=COUNT, detail=TEXT, retry_after=COUNT),
         ]
     }
 
 
 def _submission() -> Schema:
-    error = answer_of(line=COUNT, field=TEXT, message=TEXT)
+    error = answer_of(line=COUNT, code=TEXT, field=TEXT, message=TEXT)
     many = answer_of(
         submitted=COUNT,
         existing=COUNT,
