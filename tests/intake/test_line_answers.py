@@ -98,7 +98,12 @@ async def test_each_line_has_its_own_answer_in_order(served: Served) -> None:
 
 async def test_a_line_that_is_not_allowed_is_refused_and_the_others_go_on(served: Served) -> None:
     headers = await a_sender(served, lanes=("bulk",), workflows=("web", "mail"))
-    jobs = [a_job(workflow="web"), a_job(workflow="web", lane="interactive"), a_job(workflow="mail"), a_job()]
+    jobs = [
+        a_job(workflow="web"),
+        a_job(workflow="web", lane="interactive"),
+        a_job(workflow="mail"),
+        a_job(workflow="x"),
+    ]
     body = b"\n".join(raw(job) for job in jobs)
     answer = await served.client.post("/v1/jobs", content=body, headers={**headers, "accept": NDJSON})
     first, lane, third, workflow, sums = [orjson.loads(line) for line in answer.text.splitlines()]
