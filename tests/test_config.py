@@ -445,6 +445,8 @@ def test_an_address_that_other_hosts_reach_must_be_meant() -> None:
     assert "nothing is encrypted" in mistakes_in(open_to_all)["http.tcp"]
     assert parse_config(open_to_all + "tcp_beyond_loopback = true\n", "c.toml").http.tcp == "0.0.0.0:8765"
     assert parse_config('[http]\ntcp = "127.0.0.1:8765"\n', "c.toml").http.tcp == "127.0.0.1:8765"
+    names = '[http]\ntcp_hosts = ["claude.example.com", "[fd00::1]", "http://claude", "claude:443", ""]\n'
+    assert set(mistakes_in(names)) == {f"http.tcp_hosts.{number}" for number in (2, 3, 4)}
     assert "must be an address and a port" in mistakes_in('[http]\ntcp = "8765"\n')["http.tcp"]
 
 

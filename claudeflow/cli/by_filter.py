@@ -62,7 +62,7 @@ def change_matching(
     meant: dict[str, Any] = {**place, **({"all": True} if wish["every"] else {"filter": wish["filter"]})}
     found = _ask(door, verb, {**meant, "dry_run": True})
     if wish["dry_run"] or not found["matched"]:
-        _tell(found, found["matched"], "would be " + DONE[verb], as_json=as_json)
+        _tell(found, _fit(found), "would be " + DONE[verb], as_json=as_json)
         return
     if not wish["yes"]:
         _confirm(found, verb)
@@ -81,7 +81,9 @@ def _confirm(found: Mapping[str, Any], verb: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{found['matched']:,} jobs are meant; add --yes, or look with --dry-run")
     note(_spread(found))
-    click.confirm(f"{verb} {found['matched']:,} jobs?", abort=True, err=True)
+    fit, meant = _fit(found), found["matched"]
+    of_them = "" if fit == meant else f" of {meant:,}"
+    click.confirm(f"{verb} {fit:,}{of_them} jobs?", abort=True, err=True)
 
 
 def _tell(answer: Mapping[str, Any], jobs: int, what: str, *, as_json: bool) -> None:
@@ -89,9 +91,16 @@ def _tell(answer: Mapping[str, Any], jobs: int, what: str, *, as_json: bool) -> 
         print_json(answer)
         return
     click.echo(f"{jobs:,} {'job' if jobs == 1 else 'jobs'} {what}")
-    if answer["dry_run"] and jobs:
+    if answer["dry_run"] and answer["matched"]:
+        for one in answer["skipped"]:
+            click.echo(_skipped(one))
         click.echo(_spread(answer))
         click.echo(f"the newest: {', '.join(str(job_id) for job_id in answer['ids'])}")
+
+
+def _fit(found: Mapping[str, Any]) -> int:
+    """How many of those that are meant are in a state in which it can be done."""
+    return int(found["matched"] - sum(one["jobs"] for one in found["skipped"]))
 
 
 def _spread(found: Mapping[str, Any]) -> str:

@@ -25,8 +25,13 @@ _COLUMNS = (
     Column("made by", lambda row: printable(row["created_by"]), 4),
     Column("made", lambda row: (row["created_at"] or "")[:10], 3),
     Column("expires", lambda row: (row["expires_at"] or "never")[:10], 2),
-    Column("last used", lambda row: (row["last_used"] or "never")[:13].replace("T", " "), 2),
+    Column("last used", lambda row: _to_the_hour(row["last_used"]), 2),
 )
+
+
+def _to_the_hour(moment: str | None) -> str:
+    """As exactly as it is kept."""
+    return "never" if moment is None else f"{moment[:10]} {moment[11:13]} h"
 
 
 def tokens_layout(tokens: Sequence[Row], width: int) -> Layout:

@@ -27,6 +27,7 @@ from claudeflow.policy.money.scopes import BudgetScope
 from claudeflow.policy.money.settings import MOST_USD
 
 _LANE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
 _MODE = re.compile(r"0?[0-7]{3}")
 _KEY_NAME = re.compile(r"(.*[._-])?(api)?key", re.IGNORECASE)
 _KEY_START = "sk-ant-"
@@ -185,6 +186,10 @@ def _mode_mistakes(mode: Any) -> Iterator[Mistake]:
 
 
 def _tcp_mistakes(http: Mapping[str, Any]) -> Iterator[Mistake]:
+    for number, host in _texts(http, "tcp_hosts"):
+        if not _HOST.fullmatch(host):
+            rule = 'must be a name or an address alone, such as "claude.example.com"'
+            yield Mistake(f"http.tcp_hosts.{number}", f"{rule}; found {shown(host)}")
     text = http.get("tcp")
     if not isinstance(text, str) or not text:
         return

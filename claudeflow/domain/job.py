@@ -41,6 +41,15 @@ class JobState(StrEnum):
 
 FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
 
+WAITING_STATES = frozenset({JobState.QUEUED, JobState.HELD})
+"""A job in one of these can be moved."""
+
+CANCELLABLE_STATES = WAITING_STATES | {JobState.RUNNING, JobState.CANCELLED}
+"""A job in one of these can be cancelled; once more changes nothing."""
+
+RETRYABLE_STATES = FINAL_STATES - {JobState.SUCCEEDED} | {JobState.HELD}
+"""A job in one of these can be queued again."""
+
 TRANSITIONS: Mapping[JobState, Mapping[JobState, str]] = {
     JobState.QUEUED: {
         JobState.RUNNING: "claimed: a lease is given",

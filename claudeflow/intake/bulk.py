@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from claudeflow.domain.errors import IntakeError
-from claudeflow.domain.job import JobId, JobRecord
+from claudeflow.domain.errors import Conflict, IntakeError
+from claudeflow.domain.job import JobId, JobRecord, JobState
 from claudeflow.domain.job_filter import Match, Terms
 from claudeflow.intake.desks.filters import FilterDesk
 from claudeflow.intake.filter_text import InvalidFilter
@@ -43,6 +43,7 @@ class Found:
     by_state: Counter[str] = field(default_factory=Counter)
     by_lane: Counter[str] = field(default_factory=Counter)
     by_workflow: Counter[str] = field(default_factory=Counter)
+    ids_by_state: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, matches: list[Match]) -> None:
         """More of them."""
@@ -51,6 +52,18 @@ class Found:
         self.by_state.update(one.state for one in matches)
         self.by_lane.update(one.lane for one in matches)
         self.by_workflow.update(one.workflow for one in matches)
+        for one in matches:
+            shown = self.ids_by_state.setdefault(one.state, [])
+            if len(shown) < SHOWN_IDS:
+                shown.append(one.id)
+
+    def unfit(self, states: Collection[JobState]) -> list[dict[str, Any]]:
+        """Those that would be left alone, since a job must be in one of `states`; as `skipped` tells them."""
+        return [
+            {"code": Conflict.code, "detail": f"is {state}", "jobs": count, "ids": self.ids_by_state[state]}
+            for state, count in self.by_state.items()
+            if state not in states
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """The public form: how many, and the first of them."""

@@ -31,6 +31,16 @@ def test_a_dry_run_shows_what_is_meant(claudeflow: CommandLine, jobs: RunningDes
     assert states(jobs) == ["queued"] * 6
 
 
+def test_a_dry_run_tells_whose_state_does_not_allow_it(claudeflow: CommandLine, jobs: RunningDesk) -> None:
+    assert claudeflow("cancel", "2", "3").exit_code == 0
+    done = claudeflow("retry", "--all", "--dry-run")
+    assert done.stdout.splitlines()[:2] == [
+        "2 jobs would be queued again",
+        "4 left alone (conflict): is queued",
+    ]
+    assert states(jobs) == ["queued", "cancelled", "cancelled", "queued", "queued", "queued"]
+
+
 def test_by_filter_needs_a_yes_where_nobody_can_be_asked(claudeflow: CommandLine, jobs: RunningDesk) -> None:
     refused = claudeflow("cancel", "--filter", "lane:bulk")
     assert refused.exit_code == 2

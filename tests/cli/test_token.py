@@ -6,6 +6,7 @@ import getpass
 import json
 
 import pytest
+from rich.console import Console
 
 from claudeflow.cli.exits import Exit
 from claudeflow.cli.tokens_board import tokens_layout
@@ -93,6 +94,11 @@ def test_the_table_fits_the_screen_and_says_what_is_left_out(width: int) -> None
     layout = tokens_layout([row], width)
     assert sum(layout.widths) + 2 * len(layout.widths) <= width + 2
     assert ("made by" in layout.left_out) is (width < 100)
+    if width == 200:
+        screen = Console(width=width)
+        with screen.capture() as shown:
+            screen.print(layout.table([row]))
+        assert "2026-11-22 09 h" in shown.get()
 
 
 def test_usage_tells_whose_jobs_cost_what(claudeflow: CommandLine, desk: RunningDesk) -> None:

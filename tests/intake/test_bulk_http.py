@@ -75,6 +75,24 @@ async def test_a_dry_run_says_what_is_meant_and_touches_nothing(served: Served) 
     assert await states(served) == {"queued": 30}
 
 
+@pytest.mark.parametrize(
+    ("verb", "place", "left_alone"),
+    [
+        ("cancel", {}, {}),
+        ("retry", {}, {"is queued": 5}),
+        ("move", {"priority": 3}, {"is cancelled": 25}),
+    ],
+)
+async def test_a_dry_run_counts_those_that_would_be_left_alone(
+    served: Served, verb: str, place: dict[str, Any], left_alone: dict[str, int]
+) -> None:
+    await ask(served, "cancel", filter="id<=25")
+    told = (await ask(served, verb, all=True, dry_run=True, **place)).json()
+    assert told["matched"] == 30
+    assert {one["detail"]: one["jobs"] for one in told["skipped"]} == left_alone
+    assert all(one["code"] == "conflict" and len(one["ids"]) <= 20 for one in told["skipped"])
+
+
 async def test_what_a_filter_means_is_cancelled_queued_again_and_moved(served: Served) -> None:
     cancelled = (await ask(served, "cancel", filter="lane:bulk workflow:web", expect=10)).json()
     assert (cancelled["matched"], cancelled["done"], cancelled["skipped"]) == (10, 10, [])

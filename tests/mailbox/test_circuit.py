@@ -101,6 +101,13 @@ def test_a_row_cannot_leave_its_mailboxs_workflow_or_lanes() -> None:
             job_from_row(a_row(**wrong), MAILBOX, a_catalog(), NOW_MS)
 
 
+def test_what_is_no_json_is_one_mistake_beside_those_of_the_other_columns() -> None:
+    row = a_row(request=None, prompt="triage", input="{nope", lane="interactive", deadline="soon")
+    with pytest.raises(InvalidJob) as refused:
+        job_from_row(row, MAILBOX, a_catalog(), NOW_MS)
+    assert sorted(mistake.field for mistake in refused.value.mistakes) == ["deadline", "input", "lane"]
+
+
 def test_an_answer_has_its_text_cost_and_error() -> None:
     message = {
         "content": [{"type": "thinking", "thinking": "x"}, *({"type": "text", "text": t} for t in "ab")]

@@ -9,7 +9,17 @@ from contextlib import suppress
 import pytest
 
 from claudeflow.domain.errors import Conflict
-from claudeflow.domain.job import TRANSITIONS, Job, JobError, JobId, JobState, Lease
+from claudeflow.domain.job import (
+    CANCELLABLE_STATES,
+    RETRYABLE_STATES,
+    TRANSITIONS,
+    WAITING_STATES,
+    Job,
+    JobError,
+    JobId,
+    JobState,
+    Lease,
+)
 from claudeflow.store.jobs import cancel, job, revive, wake_due
 from claudeflow.store.ledger import Finish, Requeue, record
 from claudeflow.store.queue import Ending, end_queued, move
@@ -78,6 +88,22 @@ def states_around(raw: sqlite3.Connection, job_id: JobId, action: Action) -> tup
 def test_no_action_moves_a_job_off_the_table(raw: sqlite3.Connection, state: JobState, action: str) -> None:
     before, after = states_around(raw, a_job_in(state, raw), ACTIONS[action])
     assert after is before or after in TRANSITIONS[before]
+
+
+@pytest.mark.parametrize("state", JobState)
+@pytest.mark.parametrize(
+    ("action", "states"),
+    [("cancel", CANCELLABLE_STATES), ("revive", RETRYABLE_STATES), ("move", WAITING_STATES)],
+)
+def test_what_a_state_allows_is_known_before(
+    raw: sqlite3.Connection, state: JobState, action: str, states: frozenset[JobState]
+) -> None:
+    allowed = True
+    try:
+        ACTIONS[action](raw, a_job_in(state, raw))
+    except Conflict:
+        allowed = False
+    assert allowed is (state in states)
 
 
 def test_every_move_of_the_table_is_made_by_some_action(raw: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ from claudeflow.domain.errors import InvalidJob, Mistake
 from claudeflow.domain.job import NewJob
 from claudeflow.domain.mailbox import Ended, InboxRow
 from claudeflow.intake.catalog import Catalog
+from claudeflow.intake.envelope import read_envelope
 from claudeflow.intake.json_text import read_object
 from claudeflow.intake.mailbox.description import Description
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, listed, show
@@ -37,6 +38,9 @@ def job_from_row(row: Mapping[str, Any], mailbox: Description, catalog: Catalog,
     _check_workflow(row.get("workflow"), mailbox, mistakes)
     fields["lane"] = _granted_lane(row.get("lane"), mailbox, mistakes)
     fields["workflow"] = mailbox.workflow
+    if any(name in fields and fields[name] is None for name in ("input", "request")):
+        read_envelope(fields, catalog, now_ms, mistakes)  # more cannot be said of what is no JSON
+        mistakes.raise_if_any()
     job = job_of(fields, catalog, mistakes, now_ms=now_ms, submitted_by=mailbox.owner)
     return replace(job, mailbox=mailbox.uuid)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
-from claudeflow.domain.job import JobId, JobRecord
+from claudeflow.domain.job import (
+    CANCELLABLE_STATES,
+    RETRYABLE_STATES,
+    WAITING_STATES,
+    JobId,
+    JobRecord,
+    JobState,
+)
 from claudeflow.domain.job_filter import Terms
 from claudeflow.intake.bulk import Act, check_count, do_all, find_all
 from claudeflow.intake.desks.desk import Desk
@@ -48,12 +56,12 @@ class BulkHandlers:
     async def cancel(self, request: Request) -> Response:
         """POST /v1/jobs/cancel: cancel all jobs that a filter means."""
         wish = _wish(await _fields(request))
-        return await self._carry_out(wish, self._desk.cancel)
+        return await self._carry_out(wish, self._desk.cancel, CANCELLABLE_STATES)
 
     async def retry(self, request: Request) -> Response:
         """POST /v1/jobs/retry: queue all jobs again that a filter means."""
         wish = _wish(await _fields(request))
-        return await self._carry_out(wish, self._desk.retry)
+        return await self._carry_out(wish, self._desk.retry, RETRYABLE_STATES)
 
     async def move(self, request: Request) -> Response:
         """POST /v1/jobs/move: another lane or priority for all jobs that a filter means."""
@@ -72,12 +80,15 @@ class BulkHandlers:
                 raise
             return await self._desk.queue.move(job_id, lane, priority)
 
-        return await self._carry_out(_wish(fields), move)
+        return await self._carry_out(_wish(fields), move, WAITING_STATES)
 
-    async def _carry_out(self, wish: Wish, act: Act) -> Response:
+    async def _carry_out(self, wish: Wish, act: Act, states: Collection[JobState]) -> Response:
+        """`act` on all jobs that are meant, which works on those in one of `states`."""
         found = await find_all(self._desk.filters, wish.terms)
         if wish.is_dry_run:
-            return json_response({**found.to_json(), "dry_run": True, "done": 0, "skipped": []})
+            return json_response(
+                {**found.to_json(), "dry_run": True, "done": 0, "skipped": found.unfit(states)}
+            )
         check_count(found, wish.expect)
         done = await do_all(self._desk.filters, wish.terms, found.ids, act)
         return json_response({**found.to_json(), "dry_run": False, **done.to_json()})
