@@ -26,7 +26,7 @@ from claudeflow.config import (
 from claudeflow.domain.errors import ConfigError
 from claudeflow.domain.usage import Usage
 from claudeflow.policy.lanes.settings import LaneSettings
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 
 SAMPLE = Path(__file__).parents[1] / "etc" / "claudeflow.toml"
 SECRET = "sk-ant-api03-of-nobody"

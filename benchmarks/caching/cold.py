@@ -10,8 +10,8 @@ from benchmarks.flow.witness import Witness
 from benchmarks.size import Size, number, table
 from claudeflow.config import Config
 from claudeflow.policy.caching.settings import CacheSettings
-from claudeflow.policy.limits.limiter import LimiterSettings
 from claudeflow.policy.limits.margin import MarginSettings
+from claudeflow.policy.limits.settings import LimiterSettings
 from claudeflow.twin.faults import Fault
 
 JOBS = 200

@@ -15,7 +15,7 @@ from claudeflow.policy.access.settings import GrantSettings
 from claudeflow.policy.batching.settings import BatchSettings
 from claudeflow.policy.caching.settings import CacheSettings
 from claudeflow.policy.lanes.settings import LaneSettings
-from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 from claudeflow.policy.money.reconcile import AdminSettings
 from claudeflow.policy.money.settings import BudgetSettings
 from claudeflow.policy.packing.settings import PackSettings

@@ -22,7 +22,8 @@ from claudeflow.intake.desks.desk import READY_PHASE
 from claudeflow.policy.lanes.flow import FlowKey
 from claudeflow.policy.lanes.scheduler import Scheduler
 from claudeflow.policy.lanes.settings import largest_reserve
-from claudeflow.policy.limits.limiter import Limiter, PoolLimits
+from claudeflow.policy.limits.limiter import Limiter
+from claudeflow.policy.limits.settings import PoolLimits
 
 CLOSED_UNTIL = "closed_until_ms"
 

@@ -18,8 +18,8 @@ from claudeflow.domain.usage import Usage
 from claudeflow.intake.desks.holds import NewHold
 from claudeflow.policy.lanes.hours import HoursSettings
 from claudeflow.policy.lanes.settings import LaneSettings
-from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
 from claudeflow.policy.limits.margin import MarginSettings
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 from claudeflow.twin.engine import Twin
 from claudeflow.twin.faults import Fault
 from tests.support.clocks import WoundClock

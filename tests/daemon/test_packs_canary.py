@@ -16,7 +16,7 @@ from claudeflow.domain.hold import Scope, ScopeKind
 from claudeflow.domain.job import JobState
 from claudeflow.domain.pack_events import CanaryAnswered, PromptUnpacked
 from claudeflow.domain.prompt import CanaryRules
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 from claudeflow.policy.money.settings import BudgetSettings
 from claudeflow.twin.faults import Fault
 from tests.support.clocks import WoundClock

@@ -21,7 +21,7 @@ from claudeflow.domain.pack_events import PackingJudged
 from claudeflow.domain.prompt import Verify
 from claudeflow.intake.wire import parse_job
 from claudeflow.policy.lanes.flow import FlowKey
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 from claudeflow.policy.money.settings import BudgetSettings
 from claudeflow.policy.packing.frames import seat
 from claudeflow.policy.packing.request import item_text

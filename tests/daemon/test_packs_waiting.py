@@ -10,7 +10,7 @@ from typing import Any
 
 from claudeflow.domain.events import CallEnded, OwnTrouble
 from claudeflow.domain.job import JobId, JobState
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 from claudeflow.twin.faults import Fault
 from tests.support.packing import a_packing_config, pack_table, tickets
 from tests.support.virtual import VirtualBench, a_virtual_twin, in_virtual_time, living

@@ -19,8 +19,9 @@ from claudeflow.policy.lanes.scheduler import Scheduler
 from claudeflow.policy.lanes.settings import LaneSettings, largest_reserve
 from claudeflow.policy.lanes.worth import worth_of
 from claudeflow.policy.limits.ceiling import CeilingSettings
-from claudeflow.policy.limits.limiter import Limiter, LimiterSettings, Permit, PoolLimits
+from claudeflow.policy.limits.limiter import Limiter, Permit
 from claudeflow.policy.limits.margin import MarginSettings
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 from tests.policy.builders import a_candidate, well
 
 WIDE = LimiterSettings(

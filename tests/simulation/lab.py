@@ -25,7 +25,8 @@ from claudeflow.domain.quota import AxisReading, Reading
 from claudeflow.domain.usage import Usage
 from claudeflow.policy.limits.estimate import Estimator
 from claudeflow.policy.limits.gate import NotBefore
-from claudeflow.policy.limits.limiter import Limiter, LimiterSettings, Permit, PoolLimits
+from claudeflow.policy.limits.limiter import Limiter, Permit
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 from claudeflow.twin.headers import rounded_thousand
 from claudeflow.twin.limits import Gauge, Refusal
 from claudeflow.twin.pool import Pool, PoolRules

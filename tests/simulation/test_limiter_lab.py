@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 from claudeflow.twin.pool import PoolRules
 from claudeflow.twin.tiers import EVALUATION, Limits, WorkspaceLimits, limits_of
 from tests.simulation.lab import (

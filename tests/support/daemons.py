@@ -22,8 +22,8 @@ from claudeflow.daemon.wiring import Parts, parts
 from claudeflow.domain.events import DaemonStopped, JobFinished
 from claudeflow.domain.job import JobId, JobRecord, JobState
 from claudeflow.intake.wire import parse_job
-from claudeflow.policy.limits.limiter import LimiterSettings, PoolLimits
 from claudeflow.policy.limits.margin import MarginSettings
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 from claudeflow.policy.retries.retry import RetrySettings
 from claudeflow.policy.retries.retry_budget import BudgetSettings
 from claudeflow.store import ledger

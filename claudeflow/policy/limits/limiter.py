@@ -21,51 +21,27 @@ It is told the time and the dice; it never waits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
-
-from annotated_types import Ge
+from dataclasses import dataclass
+from typing import Any
 
 from claudeflow.domain.attempt import Interrupted, Overloaded, Reply, Throttled, Transient
 from claudeflow.domain.quota import OWN_AXES, Axis, Demand
 from claudeflow.domain.report import PoolStatus
 from claudeflow.policy.limits.allowances import KEPT, Allowances
 from claudeflow.policy.limits.bucket import Pace
-from claudeflow.policy.limits.ceiling import Ceiling, CeilingSettings
+from claudeflow.policy.limits.ceiling import Ceiling
 from claudeflow.policy.limits.diagnosis import Cause, Diagnosis, diagnose
 from claudeflow.policy.limits.drawn import drawn_by, is_fast
-from claudeflow.policy.limits.gate import Gate, GateKind, GateSettings, NotBefore
+from claudeflow.policy.limits.gate import Gate, GateKind, NotBefore
 from claudeflow.policy.limits.giants import Giants
 from claudeflow.policy.limits.lessons import Lessons
-from claudeflow.policy.limits.margin import Margin, MarginSettings
+from claudeflow.policy.limits.margin import Margin
 from claudeflow.policy.limits.ramp import Ramp
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 
 ASK_AGAIN_S = 1.0  # an eased pace rises while a call waits for it
 HIDDEN_WINDOW_PAUSE_S = 3.0
 """What is being generated goes on drawing on a short window: one second would be too soon."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """The limits to assume until headers name the real ones, per minute."""
-
-    requests: Annotated[int, Ge(1)] = 1_000
-    input_tokens: Annotated[int, Ge(1)] = 2_000_000
-    output_tokens: Annotated[int, Ge(1)] = 400_000
-
-    def on(self, axis: Axis) -> int:
-        """The limit of one axis."""
-        return int(getattr(self, axis.value))
-
-
-@dataclass(frozen=True, slots=True)
-class LimiterSettings:
-    """How a pool is paced. `cold_in_flight` bounds calls until the first answer of an unknown pool."""
-
-    cold_in_flight: Annotated[int, Ge(1)] = 2
-    margin: MarginSettings = field(default_factory=MarginSettings)
-    gate: GateSettings = field(default_factory=GateSettings)
-    ceiling: CeilingSettings = field(default_factory=CeilingSettings)
 
 
 @dataclass(slots=True)

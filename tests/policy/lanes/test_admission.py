@@ -8,7 +8,8 @@ from claudeflow.policy.lanes.admission import Admitted, Nobody, Size, TooLarge, 
 from claudeflow.policy.lanes.lane_rules import Outlook
 from claudeflow.policy.lanes.scheduler import Scheduler
 from claudeflow.policy.lanes.settings import LaneSettings, largest_reserve
-from claudeflow.policy.limits.limiter import Limiter, Permit, PoolLimits
+from claudeflow.policy.limits.limiter import Limiter, Permit
+from claudeflow.policy.limits.settings import PoolLimits
 from tests.policy.builders import a_candidate, throttled, well
 from tests.policy.pool import WIDE, nobody_else_says
 

@@ -9,7 +9,7 @@ from claudeflow.domain.job import Candidate
 from claudeflow.policy.lanes.forecast import Load, forecast, supply_of
 from claudeflow.policy.lanes.lines import rank
 from claudeflow.policy.lanes.settings import LaneSettings
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 from tests.policy.pool import Pool, a_flood, demand_of
 
 LIMITS = PoolLimits(requests=600, input_tokens=600_000, output_tokens=100_000)

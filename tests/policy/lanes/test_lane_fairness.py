@@ -6,7 +6,7 @@ import pytest
 
 from claudeflow.domain.job import Candidate
 from claudeflow.policy.lanes.settings import LaneSettings
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 from tests.policy.pool import Pool, a_flood, a_stream, jains_index, percentile
 
 LIMITS = PoolLimits(requests=600, input_tokens=600_000, output_tokens=100_000)

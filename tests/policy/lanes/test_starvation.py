@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from claudeflow.domain.job import Candidate
 from claudeflow.policy.lanes.elders import SHARE
 from claudeflow.policy.lanes.settings import LaneSettings
-from claudeflow.policy.limits.limiter import PoolLimits
+from claudeflow.policy.limits.settings import PoolLimits
 from tests.policy.pool import Pool, a_stream
 
 RATE_PER_S = 2.0

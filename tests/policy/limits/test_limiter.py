@@ -22,8 +22,9 @@ from claudeflow.domain.report import PoolStatus
 from claudeflow.domain.usage import Usage
 from claudeflow.policy.limits.ceiling import CeilingSettings
 from claudeflow.policy.limits.gate import SMALL_PROBE_S, NotBefore
-from claudeflow.policy.limits.limiter import Limiter, LimiterSettings, Permit, PoolLimits
+from claudeflow.policy.limits.limiter import Limiter, Permit
 from claudeflow.policy.limits.margin import MarginSettings
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 from tests.policy.builders import ERROR, a_demand, lost, overloaded, throttled, well
 
 LIMITS = PoolLimits(requests=600, input_tokens=60_000, output_tokens=12_000)

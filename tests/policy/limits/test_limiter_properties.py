@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from claudeflow.domain.quota import OWN_AXES, Axis, AxisReading, Demand, Reading
 from claudeflow.policy.limits.ceiling import CeilingSettings
-from claudeflow.policy.limits.limiter import Limiter, LimiterSettings, Permit, PoolLimits
+from claudeflow.policy.limits.limiter import Limiter, Permit
 from claudeflow.policy.limits.margin import MarginSettings
+from claudeflow.policy.limits.settings import LimiterSettings, PoolLimits
 from tests.policy.builders import a_demand, throttled, well
 
 LIMITS = PoolLimits(requests=120, input_tokens=60_000, output_tokens=12_000)
