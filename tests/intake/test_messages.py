@@ -117,6 +117,11 @@ def test_stream_says_how_it_is_answered_and_is_not_kept() -> None:
     assert orjson.loads(ask.job.body) == BODY
 
 
+def test_no_messages_are_told_as_that() -> None:
+    assert mistakes({**BODY, "messages": []}) == {"messages": "is empty; send at least one message"}
+    assert "found an object" in mistakes({**BODY, "messages": {}})["messages"]
+
+
 def test_only_what_is_the_apis_business_goes_on() -> None:
     ask = read(
         query="beta=true",

@@ -88,6 +88,7 @@ async def test_what_the_desk_refuses_is_told_as_by_the_api(served: Served) -> No
         ("GET", "/v1/messages", 405, "invalid_request_error"),
         ("POST", "/v1/messages/batches", 404, "not_found_error"),
         ("GET", "/v1/models/a/b", 404, "not_found_error"),
+        ("GET", "/v1/files", 404, "not_found_error"),
         ("DELETE", "/v1/models", 405, "invalid_request_error"),
     ],
 )
@@ -95,6 +96,11 @@ async def test_what_is_not_served_is_told_as_by_the_api(
     served: Served, method: str, path: str, status: int, kind: str
 ) -> None:
     assert error_of(await served.client.request(method, path)) == (status, kind)
+
+
+async def test_whoever_looks_for_batches_is_told_where_they_are(served: Served) -> None:
+    told = (await served.client.post("/v1/messages/batches", json={})).json()["error"]["message"]
+    assert "send jobs to a lane with batch: docs/batches.md" in told
 
 
 async def test_a_body_that_is_too_large_or_compressed_is_not_read(served: Served) -> None:

@@ -47,6 +47,8 @@ OnTrouble = Callable[[Exception], None]
 Wording = Callable[[IntakeError], Response]
 
 ACCEPTABLE = ("*/*", "application/*", "json")
+API_ROOTS = frozenset({"messages", "models", "files"})
+"""What clients of the Claude API ask for under /v1; not all of it is served."""
 STREAMS = frozenset({"/v1/events"})
 """Paths that answer with server-sent events."""
 
@@ -182,7 +184,7 @@ def _budget_routes(budgets: BudgetHandlers, route: Callable[..., Route]) -> list
 def is_the_apis(path: str) -> bool:
     """Whether clients of the Claude API ask there: its contract is not ours, nor are its errors."""
     parts = path.split("/")
-    return parts in (["", ""], ["", "v1"]) or (parts[:2] == ["", "v1"] and parts[2] in ("messages", "models"))
+    return parts in (["", ""], ["", "v1"]) or (parts[:2] == ["", "v1"] and parts[2] in API_ROOTS)
 
 
 def wording_of(path: str) -> Wording:
@@ -229,7 +231,13 @@ async def _routing_problem(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         problem: IntakeError = MethodNotAllowed(f"{request.method} is not served at {path}; see `allow`")
     else:
-        problem = NotFound(f"nothing is served at {path}; docs/http.md lists what is")
+        problem = NotFound(f"nothing is served at {path}; {_way_out(request.url.path)}")
     response = wording_of(request.url.path)(problem)
     response.headers.update(error.headers or {})
     return close_if_unread(request, response)
+
+
+def _way_out(path: str) -> str:
+    if path.startswith("/v1/messages/batches"):
+        return "for half the price send jobs to a lane with batch: docs/batches.md"
+    return "docs/http.md lists what is"

@@ -124,8 +124,11 @@ def _check_shape(body: Mapping[str, Any], mistakes: Mistakes) -> None:
 
 def _check_messages(body: Mapping[str, Any], mistakes: Mistakes) -> None:
     messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
+    if not isinstance(messages, list):
         mistakes.add("messages", _found("messages", body, "must be a list with at least one message"))
+        return
+    if not messages:
+        mistakes.add("messages", "is empty; send at least one message")
         return
     if len(messages) > MOST_MESSAGES:
         mistakes.add("messages", f"has {len(messages):,} messages; the API takes {MOST_MESSAGES:,} at most")
