@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,18 @@ async def test_a_line_is_answered_before_the_next_one_is_sent(served: Served) ->
             assert len(served.desk.jobs) == number
         await client.say(END)
         assert await lines.all() == [{"submitted": 3, "existing": 0, "refused": 0, "settled_lines": 3}]
+
+
+async def test_lines_behind_a_reload_go_by_the_new_configuration(served: Served) -> None:
+    job = raw(a_job()) + b"\n"
+    async with connected(served.path) as client:
+        await client.say(HEAD, chunk(job))
+        lines = Lines(client)
+        await lines.next()
+        served.desk.put_up(replace(served.desk.catalog, default_lane="interactive"))
+        await client.say(chunk(job), END)
+        await lines.all()
+    assert [job.lane for job in served.desk.jobs.values()] == ["bulk", "interactive"]
 
 
 async def test_each_line_has_its_own_answer_in_order(served: Served) -> None:

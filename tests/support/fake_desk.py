@@ -64,6 +64,10 @@ class FakeDesk:
     def catalog(self) -> Catalog:
         return self._catalog
 
+    def put_up(self, catalog: Catalog) -> None:
+        """What a reload does."""
+        self._catalog = catalog
+
     async def submit(
         self, jobs: Sequence[NewJob], receipt_of: ReceiptOf | None = None, *, by: Standing | None = None
     ) -> list[Submitted]:

@@ -136,9 +136,14 @@ class SubmitHandlers:
 
     def _parser(self, request: Request) -> Callable[[bytes], NewJob]:
         desk, clock_ms, by = self._desk, self._clock_ms, standing_of(request)
+        in_force = desk.catalog
+        catalog = in_force.as_for(by)
 
         def parse(raw: bytes) -> NewJob:
-            catalog = desk.catalog.as_for(by)
+            nonlocal in_force, catalog
+            if desk.catalog is not in_force:  # a reload while lines come in
+                in_force = desk.catalog
+                catalog = in_force.as_for(by)
             return parse_job(raw, catalog=catalog, now_ms=clock_ms(), submitted_by=by.caller.name)
 
         return parse
