@@ -145,12 +145,14 @@ def show(context: click.Context, name: str, as_json: bool) -> None:
     epilog="\b\nExample:\n  sudo claudeflow mailbox mend tickets",
 )
 @click.argument("name", metavar="NAME")
+@click.option("--anew", is_flag=True, help="Also where only its -wal and -shm files are missing.")
 @places_options("config")
 @click.pass_context
-def mend(context: click.Context, name: str) -> None:
+def mend(context: click.Context, name: str, anew: bool) -> None:
     """Put an empty mailbox in the place of NAME, whose file is missing or broken, and keep that beside it.
 
-    Answers that are owed come into the new one. Rows that were not accepted are only in the old one.
+    Answers that are owed come into the new one. Rows that were not accepted are only in the old one. Where
+    only -wal and -shm are missing, those are made again and nothing else is changed.
     """
     from claudeflow.intake.mailbox.description import read_description
     from claudeflow.intake.mailbox.making import Ids, has_lost_sides
@@ -164,9 +166,10 @@ def mend(context: click.Context, name: str) -> None:
     mailbox = read_description(place.description)
     ids = Ids(daemon_uid(Path(config.store.path)), read_owner(f"{mailbox.owner}:{mailbox.group}").gid)
     check_permitted(ids.uid, ids.gid, f"mend the mailbox {name}")
-    if has_lost_sides(place):
+    if has_lost_sides(place) and not anew:
         restore_sides(place)
         click.echo(f"{place.database} has its -wal and -shm files again; nothing else was changed")
+        note(f"if that was not all: `claudeflow mailbox mend {name} --anew` puts an empty one in its place")
         return
     aside = put_new(place, mailbox, ids, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     click.echo(f"{place.database} is new and empty" + (f"; what was there is in {aside}" if aside else ""))

@@ -117,6 +117,21 @@ def test_mending_makes_lost_side_files_again_and_keeps_the_rows(place: tuple[Sit
     assert list(mail.glob("tickets.2*")) == []
 
 
+def test_mending_anew_does_not_stop_at_lost_side_files(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    mailbox = a_mailbox(mail)
+    mailbox.ask(2)
+    for side in ("-wal", "-shm"):
+        mailbox.place.database.with_name(f"mailbox.db{side}").unlink(missing_ok=True)
+    assert "--anew" in site.cli("mailbox", "mend", "tickets").stderr
+    mailbox.place.database.with_name("mailbox.db-wal").unlink()
+    done = site.cli("mailbox", "mend", "tickets", "--anew")
+    assert (done.returncode, "is new and empty" in done.stdout) == (0, True)
+    [aside] = mail.glob("tickets.2*")
+    assert (aside / "mailbox.db").exists()
+    assert len(mailbox.inbox()) == 0
+
+
 ROOT_ONLY = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("setpriv") or not shutil.which("sqlite3"),
     reason="needs root, setpriv and the sqlite3 shell",
