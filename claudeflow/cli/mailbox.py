@@ -173,6 +173,7 @@ def mend(context: click.Context, name: str, anew: bool) -> None:
         return
     aside = put_new(place, mailbox, ids, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     click.echo(f"{place.database} is new and empty" + (f"; what was there is in {aside}" if aside else ""))
+    note("a running daemon takes it up within half a minute")
 
 
 @command.command(
