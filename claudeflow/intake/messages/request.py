@@ -8,6 +8,7 @@ API still takes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from claudeflow.intake.catalog import Catalog
 from claudeflow.intake.checks.messages import MOST_MESSAGES
 from claudeflow.intake.checks.size import most_of
 from claudeflow.intake.desks.messages import Ask
+from claudeflow.intake.envelope import Envelope
 from claudeflow.intake.fallbacks import fallback_of
 from claudeflow.intake.http.errors import ModelNotFound
 from claudeflow.intake.json_text import write
@@ -47,17 +49,24 @@ def read_ask(
     stream = _read_stream(body.pop("stream", None), mistakes)
     _check_shape(body, mistakes)
     mistakes.raise_if_any()
-    model = _read_model(body, catalog)
+    _check_model(body, catalog)
     written = write("body", body, mistakes)
     mistakes.raise_if_any()
+    job = _job_of(body, written, envelope, catalog)
+    told = replace(job, submitted_by=by.caller.name, dialect=read_dialect(headers, query))
+    return Ask(told, by, stream, patience_s)
+
+
+def _job_of(body: Mapping[str, Any], written: bytes, envelope: Envelope, catalog: Catalog) -> NewJob:
+    """The job for a body that has the shape it must have, `written` as JSON."""
     rest = {name: value for name, value in body.items() if name not in PROMPT_FIELDS}
     input_bytes = len(written) - len(orjson.dumps(rest))
     most = most_of(body, input_bytes)
-    job = NewJob(
+    return NewJob(
         lane=envelope.lane or catalog.default_lane,
         workflow=envelope.workflow or catalog.default_workflow,
-        model=model,
-        pool=catalog.pools[model],
+        model=body["model"],
+        pool=catalog.pools[body["model"]],
         max_tokens=body["max_tokens"],
         body=written,
         input_bytes=input_bytes,
@@ -65,14 +74,11 @@ def read_ask(
         most_web_searches=most.web_searches,
         terms=most.terms,
         fallback_model=fallback_of(body, None, most.input_tokens, catalog),
-        prefix=path_of(body, catalog.cache_minimums.get(model, 0)),
+        prefix=path_of(body, catalog.cache_minimums.get(body["model"], 0)),
         priority=envelope.priority,
         deadline_ms=envelope.deadline_ms,
         traceparent=envelope.traceparent,
-        submitted_by=by.caller.name,
-        dialect=read_dialect(headers, query),
     )
-    return Ask(job, by, stream, patience_s)
 
 
 def _read_body(raw: bytes) -> dict[str, Any]:
@@ -93,10 +99,10 @@ def _read_stream(value: Any, mistakes: Mistakes) -> bool:
     return False
 
 
-def _read_model(body: Mapping[str, Any], catalog: Catalog) -> str:
-    model = str(body["model"])
+def _check_model(body: Mapping[str, Any], catalog: Catalog) -> None:
+    model = body["model"]
     if model in catalog.pools:
-        return model
+        return
     hint = did_you_mean(model, catalog.pools)
     raise ModelNotFound(
         f"{show(model)} has no price here, so its cost could not be booked.{hint} If the name is right, "
