@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,31 +18,15 @@ from claudeflow.intake.http.bodies import close_if_unread
 from claudeflow.intake.http.door.hosts import LOOPBACK
 from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
 from claudeflow.intake.http.guard import Guard
-from claudeflow.intake.http.handlers.access import AccessHandlers
-from claudeflow.intake.http.handlers.batches import BatchHandlers
-from claudeflow.intake.http.handlers.books import BooksHandlers
-from claudeflow.intake.http.handlers.budgets import BudgetHandlers
-from claudeflow.intake.http.handlers.bulk import BulkHandlers
-from claudeflow.intake.http.handlers.cache import CacheHandlers
-from claudeflow.intake.http.handlers.events import EventHandlers
-from claudeflow.intake.http.handlers.holds import HoldHandlers
-from claudeflow.intake.http.handlers.jobs import Handlers
-from claudeflow.intake.http.handlers.mailboxes import MailboxHandlers
-from claudeflow.intake.http.handlers.messages import MessagesHandlers
-from claudeflow.intake.http.handlers.packs import PackHandlers
-from claudeflow.intake.http.handlers.queue import QueueHandlers
-from claudeflow.intake.http.handlers.reconcile import ReconcileHandlers
-from claudeflow.intake.http.handlers.submit import SubmitHandlers
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
 from claudeflow.intake.http.needs import need_of
-from claudeflow.intake.http.openapi import document as openapi
 from claudeflow.intake.http.responses import problem_response
 from claudeflow.intake.http.room import BodyRoom
+from claudeflow.intake.http.routes import Handler, served
 from claudeflow.intake.http.routing import route_of
 from claudeflow.intake.messages.errors import api_error
 from claudeflow.intake.mistakes import show
 
-Handler = Callable[[Request], Awaitable[Response]]
 OnTrouble = Callable[[Exception], None]
 Wording = Callable[[IntakeError], Response]
 
@@ -69,116 +53,19 @@ def build_app(
 ) -> ASGIApp:
     """The application over `desk`. `on_trouble` is told of every exception that is not the caller's fault."""
     keys, guard, room = KeyBook(desk.receipts), Guard(desk, hosts), room or BodyRoom()
-    handlers = Handlers(desk)
-    queue, reconcile = QueueHandlers(desk), ReconcileHandlers(desk.reconciliation, clock_ms)
-    books, events = BooksHandlers(desk.books, clock_ms), EventHandlers(desk, clock_ms)
-    mailboxes = MailboxHandlers(desk.mailboxes)
 
-    def route(path: str, **by_method: Handler) -> Route:
+    def route(path: str, by_method: dict[str, Handler]) -> Route:
         if path in KEYED_PATHS:
             by_method["POST"] = keys.once(by_method["POST"])
         answer = _answering(path, by_method, guard, on_trouble)
         return route_of(path)(path, room.kept_by(answer), methods=list(by_method))
 
     app = Starlette(
-        routes=[
-            *_api_routes(MessagesHandlers(desk, clock_ms), route),
-            route("/v1/jobs", POST=SubmitHandlers(desk, clock_ms, keys).submit, GET=handlers.list_jobs),
-            *_bulk_routes(BulkHandlers(desk), route),
-            route("/v1/jobs/{job_id}", GET=handlers.job, PATCH=queue.move),
-            *_one_job_routes(handlers, queue, route),
-            *_hold_routes(HoldHandlers(desk.holds, clock_ms), route),
-            route("/v1/limits", GET=queue.limits),
-            route("/v1/reconcile", GET=reconcile.last, POST=reconcile.compare),
-            route("/v1/usage", GET=books.usage),
-            route("/v1/usage/submitters", GET=books.submitters),
-            route("/v1/prices/check", GET=books.check_prices),
-            route("/v1/cache", GET=CacheHandlers(desk.cache).report),
-            *_batch_routes(BatchHandlers(desk.batches), route),
-            route("/v1/mailboxes", GET=mailboxes.report),
-            route("/v1/mailboxes/{name}", GET=mailboxes.one),
-            *_pack_routes(PackHandlers(desk.packs), route),
-            *_budget_routes(BudgetHandlers(desk.budgets), route),
-            route("/v1/events", GET=events.follow),
-            route("/v1/status", GET=handlers.status),
-            *_access_routes(AccessHandlers(desk, clock_ms), route),
-            route("/-/healthy", GET=handlers.healthy),
-            route("/-/ready", GET=handlers.ready),
-            route(openapi.PATH, GET=handlers.openapi),
-        ],
+        routes=[route(path, by_method) for path, by_method in served(desk, clock_ms, keys).items()],
         exception_handlers={HTTPException: _routing_problem},
     )
     app.router.redirect_slashes = False
     return app
-
-
-def _api_routes(messages: MessagesHandlers, route: Callable[..., Route]) -> list[Route]:
-    """What is served as by the Claude API."""
-    return [
-        route("/", GET=messages.root),
-        route("/v1/messages", POST=messages.create),
-        route("/v1/messages/count_tokens", POST=messages.count_tokens),
-        route("/v1/models", GET=messages.models),
-        route("/v1/models/{model_id}", GET=messages.model),
-    ]
-
-
-def _bulk_routes(bulk: BulkHandlers, route: Callable[..., Route]) -> list[Route]:
-    return [
-        route("/v1/jobs/cancel", POST=bulk.cancel),
-        route("/v1/jobs/retry", POST=bulk.retry),
-        route("/v1/jobs/move", POST=bulk.move),
-    ]
-
-
-def _one_job_routes(handlers: Handlers, queue: QueueHandlers, route: Callable[..., Route]) -> list[Route]:
-    return [
-        route("/v1/jobs/{job_id}/explain", GET=queue.explain),
-        route("/v1/jobs/{job_id}/attempts", GET=handlers.attempts),
-        route("/v1/jobs/{job_id}/cancel", POST=handlers.cancel),
-        route("/v1/jobs/{job_id}/retry", POST=handlers.retry),
-    ]
-
-
-def _hold_routes(holds: HoldHandlers, route: Callable[..., Route]) -> list[Route]:
-    return [
-        route("/v1/holds", GET=holds.in_force, POST=holds.set),
-        route("/v1/holds/history", GET=holds.history),
-        route("/v1/holds/{scope}", DELETE=holds.release),
-    ]
-
-
-def _batch_routes(batches: BatchHandlers, route: Callable[..., Route]) -> list[Route]:
-    return [
-        route("/v1/batches", GET=batches.list_batches),
-        route("/v1/batches/{batch_id}", GET=batches.batch),
-        route("/v1/batches/{batch_id}/cancel", POST=batches.cancel),
-    ]
-
-
-def _pack_routes(packs: PackHandlers, route: Callable[..., Route]) -> list[Route]:
-    return [
-        route("/v1/packs", GET=packs.report),
-        route("/v1/packs/{name}/reset", POST=packs.reset),
-    ]
-
-
-def _access_routes(access: AccessHandlers, route: Callable[..., Route]) -> tuple[Route, ...]:
-    """Who may do what."""
-    return (
-        route("/v1/whoami", GET=access.whoami),
-        route("/v1/tokens", GET=access.tokens, POST=access.create),
-        route("/v1/tokens/{name}", DELETE=access.revoke),
-    )
-
-
-def _budget_routes(budgets: BudgetHandlers, route: Callable[..., Route]) -> list[Route]:
-    return [
-        route("/v1/budgets", GET=budgets.show),
-        route("/v1/budgets/history", GET=budgets.history),
-        route("/v1/budgets/{name}", PUT=budgets.set),
-        route("/v1/budgets/{name}/release", POST=budgets.release),
-    ]
 
 
 def is_the_apis(path: str) -> bool:
@@ -195,8 +82,8 @@ def wording_of(path: str) -> Wording:
 def _answering(path: str, by_method: Mapping[str, Handler], guard: Guard, on_trouble: OnTrouble) -> Handler:
     """The handler of the request's method, for whom may ask, with every exception turned into an answer."""
     wording = wording_of(path)
-    for served in by_method:
-        need_of(served, path)
+    for method in by_method:
+        need_of(method, path)
 
     async def answer(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
