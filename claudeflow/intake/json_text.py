@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
 
 from claudeflow.intake.mistakes import Mistakes, key_path, kind_of, refuse, show
+
+MOST_VALUES = 1_000_000
+"""How many values a body may have. A Messages body of 100,000 messages, as many as the API takes, has fewer.
+One of 32 MiB could have millions, which take seconds to look at and a hundred times their size in memory.
+"""
+
+_OUTSIDE = re.compile(rb'([^"]*+)(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?)?', re.DOTALL)
+"""What stands before a string, and the string."""
+
 
 _TOO_DEEP = "is nested too deep: more than 250 levels of lists and objects; flatten it"
 
@@ -44,11 +54,28 @@ class _Oddities:
         return value
 
 
+def check_values(raw: bytes, field: str = "body") -> None:
+    """Whether JSON text has no more values than anybody needs, told before it is read. Raises InvalidJob."""
+    if _values_begun(raw) <= MOST_VALUES:
+        return
+    found = 0
+    for outside in _OUTSIDE.finditer(raw):
+        found += _values_begun(outside[1])
+        if found > MOST_VALUES:
+            raise refuse(field, f"has more than {MOST_VALUES:,} values; send less, or send it as text")
+
+
+def _values_begun(text: bytes) -> int:
+    """How many values begin in a piece of JSON; more where it has strings."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
 def read_object(raw: bytes, mistakes: Mistakes, field: str = "body") -> dict[str, Any]:
     """The JSON object in `raw`, which mistakes call `field`.
 
     Raises InvalidJob when there is none; notes lesser mistakes.
     """
+    check_values(raw, field)
     odd = _Oddities(mistakes, field)
     try:
         value = json.loads(

@@ -15,18 +15,20 @@ _MOST_LISTED = 12
 
 
 class Mistakes:
-    """Gathers every mistake of one job, so that the producer can mend them in one go."""
+    """Gathers the mistakes of one job, so that the producer can mend them in one go.
+
+    After 50 nothing more is looked at: what is wrong half a million times must not cost half a million looks.
+    """
 
     def __init__(self) -> None:
         self._kept: list[Mistake] = []
-        self._left_out = 0
 
     def add(self, field: str, message: str) -> None:
-        """Note one mistake. Only the first 50 are kept; the rest are counted."""
-        if len(self._kept) < _MOST_KEPT:
-            self._kept.append(Mistake(field, message))
-        else:
-            self._left_out += 1
+        """Note one mistake. Raises InvalidJob with all of them when there are too many."""
+        if len(self._kept) == _MOST_KEPT:
+            self._kept.append(Mistake("body", "has more mistakes; they were not looked for"))
+            raise InvalidJob(self._kept)
+        self._kept.append(Mistake(field, message))
 
     @property
     def kept(self) -> tuple[Mistake, ...]:
@@ -40,13 +42,8 @@ class Mistakes:
 
     def raise_if_any(self) -> None:
         """Raise InvalidJob with all mistakes, if there are any."""
-        if not self._kept:
-            return
-        if self._left_out:
-            self._kept.append(
-                Mistake("body", f"{self._left_out} more mistakes of the same kind are not listed")
-            )
-        raise InvalidJob(self._kept)
+        if self._kept:
+            raise InvalidJob(self._kept)
 
 
 def refuse(field: str, message: str) -> InvalidJob:

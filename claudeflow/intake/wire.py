@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from claudeflow.domain.errors import PromptError
@@ -26,6 +27,7 @@ from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, listed, 
 from claudeflow.policy.caching.naming import path_of
 from claudeflow.policy.packing.request import item_text
 
+_MOST_COMPARED = 100
 PROMPT_FIELDS = frozenset({"system", "tools", "messages", "output_config"})  # a schema is sent as prompt
 
 
@@ -182,7 +184,7 @@ def _read_max_tokens(request: dict[str, Any], traits: ModelTraits, mistakes: Mis
 
 def _misspelt(name: str, request: dict[str, Any]) -> str:
     """A remark when a key of the request looks like the missing `name`."""
-    alike = [key for key in request if did_you_mean(key, (name,))]
+    alike = [key for key in islice(request, _MOST_COMPARED) if did_you_mean(key, (name,))]
     return f" Found {show(alike[0])}: did you mean {show(name)}?" if alike else ""
 
 

@@ -192,11 +192,25 @@ async def test_a_body_with_more_around_it_than_in_it_is_refused(tmp_path: Path, 
         assert await mad.code() == (400, "malformed_request")
 
 
-async def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for(tmp_path: Path) -> None:
+UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEA\r\n"
+
+
+@pytest.mark.parametrize("step", [1, 100_000])
+async def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for(tmp_path: Path, step: int) -> None:
+    job = raw(a_job())
+    posted = POST + UPGRADE + b"content-length: %d\r\n\r\n" % len(job) + job
+    chunked = POST + UPGRADE + b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(job), job)
+    said = HEALTHY[:-2] + UPGRADE + b"\r\n" + posted + chunked + HEALTHY
     async with a_door(tmp_path) as (served, _), connected(served.path) as client:
-        await client.say(HEALTHY[:-2] + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\r\n")
-        assert await client.answer() == (200, {"healthy": True})
-        assert await client.rest() == b""
+        await client.say(*[said[at : at + step] for at in range(0, len(said), step)])
+        assert [(await client.answer())[0] for _ in range(4)] == [200, 201, 201, 200]
+        assert await client.is_served()
+
+
+async def test_there_are_no_tunnels(tmp_path: Path) -> None:
+    async with a_door(tmp_path) as (served, _), connected(served.path) as client:
+        await client.say(b"CONNECT / HTTP/1.1\r\nhost: x\r\n\r\n" + HEALTHY)
+        assert await client.code() == (400, "malformed_request")
 
 
 async def test_pipelined_requests_are_answered_in_their_order(tmp_path: Path) -> None:

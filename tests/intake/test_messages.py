@@ -14,6 +14,7 @@ from claudeflow.domain.errors import IntakeError, InvalidJob, QueueFull
 from claudeflow.domain.job import JobError
 from claudeflow.intake.desks.messages import Ask
 from claudeflow.intake.http.errors import BodyTooLarge, ModelNotFound, NotReady
+from claudeflow.intake.json_text import MOST_VALUES
 from claudeflow.intake.messages.errors import api_error, as_the_api_says, error_event
 from claudeflow.intake.messages.request import read_ask
 from claudeflow.policy.access.errors import Forbidden, Unauthenticated
@@ -44,6 +45,10 @@ def mistakes(body: Any = BODY, **headers: str) -> dict[str, str]:
     with pytest.raises(InvalidJob) as refused:
         read(body, **headers)
     return {mistake.field: mistake.message for mistake in refused.value.mistakes}
+
+
+def test_a_body_of_more_values_than_anybody_needs_is_refused() -> None:
+    assert "values" in mistakes({**BODY, "x": [0] * MOST_VALUES})["body"]
 
 
 def test_headers_say_lane_workflow_deadline_priority_and_patience() -> None:

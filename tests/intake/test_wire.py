@@ -16,6 +16,7 @@ from claudeflow.domain.job import PromptRef
 from claudeflow.intake.http.app import build_app
 from claudeflow.intake.http.door.peers import own_process
 from claudeflow.intake.http.inprocess import call
+from claudeflow.intake.json_text import MOST_VALUES
 from tests.intake.builders import (
     GONE,
     NOW_MS,
@@ -89,6 +90,33 @@ def test_thousands_of_mistakes_give_a_short_answer() -> None:
         parsed(saying(*[{}] * 5_000))
     assert len(refused.value.mistakes) == 51
     assert "more mistakes" in refused.value.mistakes[-1].message
+
+
+def test_nothing_is_looked_for_behind_so_many_mistakes() -> None:
+    found = mistakes_of(saying(*[{}] * 5_000, user("x"), top_p=0.5))
+    assert "request.top_p" not in found
+    assert "were not looked for" in found["body"]
+
+
+def test_a_misspelt_key_is_looked_for_among_the_first_hundred() -> None:
+    misspelt = {"mesages": [], "model": "claude-haiku-5-5", "max_tokens": 5}
+    many = {f"k{number}": 0 for number in range(100)}
+    with pytest.raises(InvalidJob, match="did you mean"):
+        parsed({"request": misspelt})
+    with pytest.raises(InvalidJob) as refused:
+        parsed({"request": {**many, **misspelt}})
+    assert "did you mean" not in str(refused.value)
+
+
+def test_a_body_of_more_values_than_anybody_needs_is_refused_before_it_is_read() -> None:
+    at_most = a_request(x=[0] * (MOST_VALUES - 50))
+    assert parsed({"request": at_most}).body == orjson.dumps(at_most)
+    assert "values" in mistakes_of({"request": a_request(x=[0] * MOST_VALUES)})["body"]
+
+
+def test_what_stands_in_strings_is_no_value() -> None:
+    text = '\\",[{' * (MOST_VALUES // 2) + "\\"
+    assert parsed(saying(user(text))).max_tokens > 0
 
 
 def test_no_mistake_quotes_what_the_prompt_says() -> None:

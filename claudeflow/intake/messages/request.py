@@ -21,7 +21,7 @@ from claudeflow.intake.desks.messages import Ask
 from claudeflow.intake.envelope import Envelope
 from claudeflow.intake.fallbacks import fallback_of
 from claudeflow.intake.http.errors import ModelNotFound
-from claudeflow.intake.json_text import write
+from claudeflow.intake.json_text import check_values, write
 from claudeflow.intake.messages.headers import read_dialect, read_max_wait_s, read_ours
 from claudeflow.intake.mistakes import Mistakes, did_you_mean, kind_of, refuse, show
 from claudeflow.intake.wire import PROMPT_FIELDS
@@ -82,6 +82,7 @@ def _job_of(body: Mapping[str, Any], written: bytes, envelope: Envelope, catalog
 
 
 def _read_body(raw: bytes) -> dict[str, Any]:
+    check_values(raw)
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

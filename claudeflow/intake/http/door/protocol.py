@@ -73,11 +73,9 @@ class DoorProtocol(PeerProtocol):
             self._in_head, self._unparsed_bytes, self._stage_s = True, 0, 0.0
         before = self._messages
         try:
-            self.parser.feed_data(data)
+            self._parse(data)
         except httptools.HttpParserError:
             self._refuse(self._problem or MalformedRequest("this is no HTTP/1.1 request"))
-        except httptools.HttpParserUpgrade:
-            self._close_after_answers()
         else:
             begun = self._messages - before
             self._count(len(data), is_of_one=not begun or (was_idle and begun == 1 and self._in_head))
@@ -130,6 +128,8 @@ class DoorProtocol(PeerProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole: a body follows, be it an empty one."""
+        if self.parser.should_upgrade():
+            return
         self._in_head, self._in_body = False, True
         self._body_bytes = self._raw_bytes = 0
         self._stage_s = 0.0
@@ -142,6 +142,8 @@ class DoorProtocol(PeerProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self.parser.should_upgrade():
+            return
         self._in_body = False
         super().on_message_complete()
 
@@ -155,6 +157,30 @@ class DoorProtocol(PeerProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser. It stops behind a head that asks for another protocol, which is not to be had:
+        that head is read once more as if it did not ask, so that what follows is its body.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stopped:
+                data = self._head_without_upgrade() + data[stopped.args[0] :]
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head that was just read, for a new parser. Raises HttpParserError for CONNECT."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":
+            raise httptools.HttpParserError("no tunnels here")
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self._messages -= 1
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _count(self, size: int, *, is_of_one: bool) -> None:
         """What a read brought of one request, where no whole header or piece of a body tells of it."""
