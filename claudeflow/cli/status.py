@@ -11,6 +11,7 @@ from claudeflow.cli.offline import checked, either_door
 from claudeflow.cli.output import console, note, print_json, printable, span
 from claudeflow.cli.places import places_options
 
+TROUBLES_SHOWN = 3
 WIDER = "make the terminal wider, or take --json"
 
 
@@ -50,7 +51,7 @@ def _print_screen(status: Mapping[str, Any]) -> None:
     parts += ["", lanes.table(status["lanes"])]
     if status["pools"]:
         parts += ["", board.pools_table(status["pools"]), "", board.buckets_table(status["pools"])]
-    parts += ["", board.spend_line(status["spend"])]
+    parts += ["", board.spend_line(status["spend"]), *mailbox_lines(status["mailboxes"])]
     for part in parts:
         screen.print(part)
     if lanes.left_out:
@@ -65,3 +66,21 @@ def headline(status: Mapping[str, Any]) -> str:
     return printable(
         f"claudeflow {status['version']} {status['phase']} for {span(up_s)} ({status['instance']})"
     )
+
+
+def mailbox_lines(mailboxes: Mapping[str, Any]) -> list[Any]:
+    """How many mailboxes are served; and of those in trouble the first few, with the way out."""
+    from rich.text import Text
+
+    serving, trouble = mailboxes["serving"], mailboxes["trouble"]
+    if not serving and not trouble:
+        return []
+    if not trouble:
+        return [f"mailboxes: {serving:,} serving"]
+    lines: list[Any] = [Text(f"mailboxes: {serving:,} serving, {len(trouble):,} in trouble", style="red")]
+    lines += [
+        printable(f"  {row['name']}: {row['problem']}; {row['remedy']}") for row in trouble[:TROUBLES_SHOWN]
+    ]
+    if len(trouble) > TROUBLES_SHOWN:
+        lines.append(f"  and {len(trouble) - TROUBLES_SHOWN:,} more: claudeflow mailbox list")
+    return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from claudeflow.domain.hold import Hold
 from claudeflow.domain.quota import Axis
@@ -120,6 +120,24 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxInTrouble:
+    """A mailbox that is not served, or, with its path as `name`, the folder of all: `code` is stable."""
+
+    name: str
+    code: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxesStatus:
+    """How many mailboxes are served, and which are not though they should be."""
+
+    serving: int = 0
+    trouble: tuple[MailboxInTrouble, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What `claudeflow status` shows."""
 
@@ -132,6 +150,7 @@ class Status:
     pools: tuple[PoolStatus, ...]
     holds: tuple[Hold, ...]
     spend: Spend
+    mailboxes: MailboxesStatus = field(default_factory=MailboxesStatus)
 
 
 @dataclass(frozen=True, slots=True)

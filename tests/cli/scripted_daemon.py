@@ -246,5 +246,6 @@ def a_status(**changes: Any) -> dict[str, Any]:
             "unknown_calls": 1,
             "unknown_bound_nanousd": 20_000_000,
         },
+        "mailboxes": {"serving": 0, "trouble": []},
     }
     return {**status, **changes}

@@ -126,3 +126,28 @@ def test_a_span_is_its_two_largest_units(seconds: float, text: str) -> None:
 )
 def test_a_count_has_three_figures(number: float, text: str) -> None:
     assert count(number) == text
+
+
+def test_without_mailboxes_no_line_speaks_of_them(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
+    daemon.answers("GET /v1/status", a_status())
+    assert "mailbox" not in claudeflow("status").stdout
+
+
+def test_mailboxes_that_are_served_have_one_line(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
+    daemon.answers("GET /v1/status", a_status(mailboxes={"serving": 2, "trouble": []}))
+    assert claudeflow("status").stdout.splitlines()[-1] == "mailboxes: 2 serving"
+
+
+def test_status_shows_the_first_mailboxes_in_trouble(claudeflow: CommandLine, daemon: ScriptedDaemon) -> None:
+    trouble = [
+        {"name": f"m{number}", "code": "full", "problem": "its disk is full", "remedy": "make room"}
+        for number in range(5)
+    ]
+    daemon.answers("GET /v1/status", a_status(mailboxes={"serving": 1_000, "trouble": trouble}))
+    assert claudeflow("status").stdout.splitlines()[-5:] == [
+        "mailboxes: 1,000 serving, 5 in trouble",
+        "  m0: its disk is full; make room",
+        "  m1: its disk is full; make room",
+        "  m2: its disk is full; make room",
+        "  and 2 more: claudeflow mailbox list",
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,3 +204,30 @@ def test_rows_of_a_full_lane_wait_and_those_of_another_pass(api: str) -> None:
             assert states_by_name(site)["tickets"]["state"] == "full"
             assert site.cli("resume", "standard").returncode == 0
             assert {row["state"] for row in mailbox.answered(4)} == {"succeeded"}
+
+
+def test_status_names_mailboxes_in_trouble(place: tuple[Site, Path]) -> None:
+    site, mail = place
+    a_mailbox(mail, "sound")
+    hurt = a_mailbox(mail, "hurt")
+    hurt.place.database.unlink()
+    (mail / "wrong.toml").write_text("nonsense = 1\n")
+    with daemon_at(site):
+        found = eventually(lambda: _with_troubles(site, 2))
+        assert found["serving"] == 1
+        missing, wrong = found["trouble"]
+        assert (missing["name"], missing["code"]) == ("hurt", "missing")
+        assert "claudeflow mailbox mend hurt" in missing["remedy"]
+        assert (wrong["name"], wrong["code"]) == ("wrong", "description")
+        screen = site.cli("status").stdout
+        assert "mailboxes: 1 serving, 2 in trouble" in screen
+        assert "claudeflow mailbox mend hurt" in screen
+        mail.chmod(0o777)
+        folder = eventually(lambda: _with_troubles(site, 3))["trouble"][0]
+        assert (folder["name"], folder["code"]) == (str(mail), "folder")
+
+
+def _with_troubles(site: Site, count: int) -> dict[str, Any]:
+    """What status says of mailboxes, once so many are in trouble."""
+    found: dict[str, Any] = json.loads(site.cli("status", "--json").stdout)["mailboxes"]
+    return found if len(found["trouble"]) == count and found["serving"] else {}

@@ -277,5 +277,6 @@ class StoreDesk:
         return record
 
     async def status(self) -> Status:
-        """Lanes, pools, holds and spend."""
-        return await self._status.status(self._floor.phase, self._floor.pools())
+        """Lanes, pools, holds, spend and mailboxes."""
+        floor = self._floor
+        return await self._status.status(floor.phase, floor.pools(), self.mailboxes.standing())

@@ -11,6 +11,7 @@ from claudeflow.daemon.mailboxes.keeper import MailboxKeeper
 from claudeflow.daemon.mailboxes.shelf import Found, look
 from claudeflow.daemon.shared import Shared
 from claudeflow.domain.errors import MailboxNotFound
+from claudeflow.domain.report import MailboxesStatus, MailboxInTrouble
 from claudeflow.intake.desks.mailboxes import MailboxReport
 from claudeflow.store import mailbox_jobs
 
@@ -42,6 +43,24 @@ class StoreMailboxDesk:
             pairs = zip(attendants, waiting, strict=True)
             served = [_report(one, count, owed) for one, count in pairs]
         return tuple(sorted([*served, *_wrong(found)], key=lambda row: row.name))
+
+    def standing(self) -> MailboxesStatus:
+        """How many are served, and who is in trouble that was told; nobody is asked anything."""
+        keeper = self._keeper
+        if keeper is None:
+            return MailboxesStatus()
+        found, attendants = keeper.found, list(keeper.attendants)
+        troubled = [one for one in attendants if one.circuit.told and one.circuit.trouble]
+        serving = sum(one.is_open for one in attendants if one not in troubled)
+        rows = [_report(one, None, {}) for one in troubled] + _wrong(found)
+        trouble = [
+            MailboxInTrouble(row.name, row.code or "", row.problem or "", row.remedy or "")
+            for row in sorted(rows, key=lambda row: row.name)
+        ]
+        if found.problem:
+            folder = self._shared.config.mailboxes.folder
+            trouble.insert(0, MailboxInTrouble(folder, "folder", found.problem, "mend that folder"))
+        return MailboxesStatus(serving, tuple(trouble))
 
     async def one(self, name: str) -> MailboxReport:
         """One mailbox. Raises MailboxNotFound."""

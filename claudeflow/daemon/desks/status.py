@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from claudeflow import __version__
 from claudeflow.daemon.shared import Shared
-from claudeflow.domain.report import LaneStatus, PoolStatus, Spend, Status
+from claudeflow.domain.report import LaneStatus, MailboxesStatus, PoolStatus, Spend, Status
 from claudeflow.observe.tally import LaneTally, Tally
 from claudeflow.store import ledger, reports
 
@@ -19,7 +19,7 @@ class StatusBoard:
         self._spent = spent
         self._started_ms = shared.clock.epoch_ms()
 
-    async def status(self, phase: str, pools: tuple[PoolStatus, ...]) -> Status:
+    async def status(self, phase: str, pools: tuple[PoolStatus, ...], mailboxes: MailboxesStatus) -> Status:
         """Everything at this moment. Raises StoreError."""
         store, now_ms = self._shared.store, self._shared.clock.epoch_ms()
         counts = await store.read(reports.lane_counts)
@@ -34,6 +34,7 @@ class StatusBoard:
             pools=pools,
             holds=(*self._shared.holds.in_force(now_ms), *self._shared.budgets.holds()),
             spend=self._spend(*await store.read(ledger.unknown_spend)),
+            mailboxes=mailboxes,
         )
 
     def _spend(self, unknown_calls: int, unknown_bound_nanousd: int) -> Spend:

@@ -93,6 +93,7 @@ def status_to_json(status: Status) -> dict[str, Any]:
         "pools": [asdict(pool) for pool in status.pools],
         "holds": [hold_to_json(hold) for hold in status.holds],
         "spend": asdict(status.spend),
+        "mailboxes": asdict(status.mailboxes),
     }
 
 

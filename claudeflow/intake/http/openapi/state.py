@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from claudeflow.domain.report import LaneStatus, LaneWait, PoolStatus, Spend
+from claudeflow.domain.report import LaneStatus, LaneWait, MailboxesStatus, PoolStatus, Spend
 from claudeflow.intake.http.errors import NotReady
 from claudeflow.intake.http.openapi.operation import Operation, Parameter, ok
 from claudeflow.intake.http.openapi.shapes import (
@@ -33,7 +33,7 @@ def _reports(known: Components) -> tuple[Operation, ...]:
             "show_status",
             "GET",
             "/v1/status",
-            "Lanes, pools, holds and spend",
+            "Lanes, pools, holds, spend, and mailboxes in trouble",
             ok(status),
         ),
         Operation(
@@ -84,6 +84,7 @@ def _status(known: Components) -> Schema:
         pools=array_of(known.row(PoolStatus)),
         holds=array_of(reference("Hold")),
         spend=known.row(Spend),
+        mailboxes=known.row(MailboxesStatus),
     )
 
 
