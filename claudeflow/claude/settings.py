@@ -50,8 +50,8 @@ class ClaudeSettings:
 class EnquirySettings:
     """How clients of `/v1/messages/count_tokens` and `/v1/models` are served.
 
-    `per_minute` is how many of their requests are handed on to the API; `models_for_s` how long what it
-    says of its models is good.
+    `per_minute` is how many of their requests are handed on to the API, half of them for one
+    sender; `models_for_s` how long what it says of its models is good.
     """
 
     per_minute: Annotated[int, Ge(1)] = 2_000

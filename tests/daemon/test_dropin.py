@@ -15,8 +15,9 @@ import pytest
 from claudeflow.claude.settings import EnquirySettings
 from claudeflow.config import PriceSettings
 from claudeflow.domain.budget_events import BudgetThreshold
+from claudeflow.domain.enquiry import Enquiry
 from claudeflow.domain.events import JobsSubmitted
-from claudeflow.domain.job import JobState, OnDisconnect
+from claudeflow.domain.job import Dialect, JobState, OnDisconnect
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.money.settings import BudgetSettings, ThresholdSettings
 from claudeflow.twin.faults import Fault
@@ -24,6 +25,7 @@ from tests.support.clocks import WoundClock
 from tests.support.daemons import MODEL, PRICE_OF_A_MODEL_THAT_IS_NOT_THERE, a_config, a_twin, until
 from tests.support.dropin import QUESTION, Door, Weir, an_sdk, door
 
+ASKED_TO_COUNT = {"model": MODEL, "messages": QUESTION["messages"]}
 STREAMED = {**QUESTION, "stream": True}
 
 
@@ -133,7 +135,24 @@ async def test_enquiries_beyond_their_pace_are_told_when_to_come_back(tmp_path: 
         refused = await at.http.post("/v1/messages/count_tokens", json=question)
         assert refused.status_code == 429
         assert refused.json()["error"]["type"] == "rate_limit_error"
-        assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert 0 < int(refused.headers["retry-after"]) <= 120  # half of one a minute
+
+
+async def test_one_senders_enquiries_leave_half_of_the_pace_to_others(tmp_path: Path) -> None:
+    config = a_config(tmp_path, enquiries=EnquirySettings(per_minute=4))  # one every 15 s, of a half 30 s
+    counted = Enquiry("/v1/messages/count_tokens", Dialect(), orjson.dumps(ASKED_TO_COUNT))
+    async with door(tmp_path, config=config) as at:
+        desk = at.bench.parts.desk.messages
+        assert (await desk.enquire(counted, "busy")).status == 200
+        refused = await desk.enquire(counted, "busy")
+        assert refused.status == 429
+        assert 20 <= int(refused.headers["retry-after"]) <= 30
+        error = orjson.loads(refused.body)["error"]
+        assert error["type"] == "rate_limit_error"
+        assert "half of the 4 a minute" in error["message"]
+        at.bench.clock.advance(15.0)
+        assert (await desk.enquire(counted, "busy")).status == 429
+        assert (await desk.enquire(counted, "calm")).status == 200
 
 
 async def test_a_429_of_the_api_to_enquiries_stops_them_for_as_long_as_it_says(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest_asyncio
 
 from claudeflow.domain.errors import QueueFull
 from claudeflow.intake.desks.messages import Flow
+from claudeflow.intake.http.door.peers import login_name
 from tests.intake.builders import NOW_MS, a_catalog
 from tests.intake.serving import Served, serving
 from tests.intake.test_messages import BODY
@@ -115,6 +117,7 @@ async def test_enquiries_are_handed_on_with_what_they_say(served: Served) -> Non
     await served.client.get("/v1/models/claude%20x")
     await served.client.post("/v1/messages/count_tokens", content=b"anything")
     listed, one, counted = served.desk.messages.enquired
+    assert served.desk.messages.enquirers == 3 * [login_name(os.geteuid())]
     assert (listed.path, listed.dialect.query, dict(listed.dialect.headers)) == (
         "/v1/models",
         "limit=5",

@@ -49,6 +49,7 @@ class FakeMessagesDesk:
     def __init__(self) -> None:
         self.asked: list[Ask] = []
         self.enquired: list[Enquiry] = []
+        self.enquirers: list[str] = []
         self.line = FakeLine(ANSWERED)
         self.error: IntakeError | None = None
 
@@ -58,8 +59,9 @@ class FakeMessagesDesk:
             raise self.error
         return self.line
 
-    async def enquire(self, enquiry: Enquiry) -> Answer:
+    async def enquire(self, enquiry: Enquiry, sender: str) -> Answer:
         self.enquired.append(enquiry)
+        self.enquirers.append(sender)
         if self.error is not None:
             raise self.error
         return ANSWERED

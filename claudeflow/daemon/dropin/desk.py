@@ -64,8 +64,8 @@ class StoreMessagesDesk:
         self._shared.attendance.add(stored.id, line)
         return line
 
-    async def enquire(self, enquiry: Enquiry) -> Answer:
-        """What the API says. Raises NotReady."""
+    async def enquire(self, enquiry: Enquiry, sender: str) -> Answer:
+        """What the API says to `sender`, who is named as in `submitted_by`. Raises NotReady."""
         if self._enquiries is None:
             raise NotReady(f"claudeflow is {self._floor.phase}; ask again", NOT_READY_RETRY_S)
-        return await self._enquiries.ask(enquiry)
+        return await self._enquiries.ask(enquiry, sender)

@@ -1,4 +1,7 @@
-"""Enquiries on their way: paced by a limit of their own, stopped by a 429, and remembered for a while."""
+"""Enquiries on their way: paced by a limit of their own, stopped by a 429, and remembered for a while.
+
+No sender has more than half of that limit, so that one that asks without end leaves room for others.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,12 @@ from claudeflow.daemon.shared import Shared
 from claudeflow.domain.enquiry import Answer, Enquiry
 from claudeflow.domain.job import JobError
 from claudeflow.intake.messages.errors import OVERLOADED, RATE_LIMITED, as_the_api_says, refusal, told
-from claudeflow.policy.limits.bucket import Bucket, Pace
+from claudeflow.policy.limits.turns import Turns
 
 PATIENCE_S = 5.0
 """Whoever would wait longer for its turn is told to come back then."""
 
 MOST_KEPT = 64
-_BURST_S = 5.0
 
 
 class EnquirySender(Protocol):
@@ -37,16 +39,16 @@ class Enquiries:
         self._shared = shared
         self._clock = shared.clock
         now = self._clock.monotonic()
-        self._bucket = Bucket(shared.config.enquiries.per_minute, Pace(1.0, _BURST_S), now)
+        self._turns = Turns(shared.config.enquiries.per_minute, now)
         self._closed_until = now
         self._kept: OrderedDict[tuple[str, str], tuple[float, Answer]] = OrderedDict()
 
-    async def ask(self, enquiry: Enquiry) -> Answer:
+    async def ask(self, enquiry: Enquiry, sender: str) -> Answer:
         """What the API says, or said a moment ago; 429 when it is not to be asked now."""
         known = self._known(enquiry)
         if known is not None:
             return known
-        refused = await self._turn()
+        refused = await self._turn(sender)
         if refused is not None:
             return refused
         answer = await self._sender.ask(enquiry)
@@ -56,15 +58,22 @@ class Enquiries:
         self._learn(enquiry, answer)
         return Answer(answer.status, passed_back(answer.headers), answer.body)
 
-    async def _turn(self) -> Answer | None:
+    async def _turn(self, sender: str) -> Answer | None:
         """Wait for one's turn; what to answer to whoever has none soon."""
-        now = self._clock.monotonic()
-        self._bucket.adopt_limit(self._shared.config.enquiries.per_minute, now)
-        at = max(self._closed_until, self._bucket.ready_at(1.0, 0.0, now))
+        now, per_minute = self._clock.monotonic(), self._shared.config.enquiries.per_minute
+        self._turns.adopt_limit(per_minute, now)
+        of_all = max(self._closed_until, self._turns.ready_at(now))
+        own = self._turns.own_ready_at(sender, now)
+        at = max(of_all, own)
         if at - now > PATIENCE_S:
             why = "this key's token counts and model lists are asked for too often"
+            if own > of_all:
+                why = (
+                    f"{sender} asks for token counts and model lists too often: each sender has half of "
+                    f"the {per_minute:,} a minute that all may ask for; come back when retry-after is over"
+                )
             return refusal(RATE_LIMITED, why, retry_after_s=math.ceil(at - now))
-        self._bucket.take(1.0, now)
+        self._turns.take(sender, now)
         if at > now:
             await asyncio.sleep(at - now)
         return None

@@ -64,6 +64,6 @@ class MessagesDesk(Protocol):
         """Store the job and let its caller wait for it. Raises QueueFull, NotReady."""
         ...
 
-    async def enquire(self, enquiry: Enquiry) -> Answer:
-        """What the API says. Raises NotReady."""
+    async def enquire(self, enquiry: Enquiry, sender: str) -> Answer:
+        """What the API says to `sender`, who is named as in `submitted_by`. Raises NotReady."""
         ...

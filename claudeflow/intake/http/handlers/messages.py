@@ -14,7 +14,7 @@ from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.desks.messages import Line
 from claudeflow.intake.http.bodies import read_body
 from claudeflow.intake.http.errors import UnsupportedMediaType
-from claudeflow.intake.http.guard import standing_of
+from claudeflow.intake.http.guard import standing_of, who
 from claudeflow.intake.http.line_response import LineResponse
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.http.room import held_by
@@ -82,7 +82,7 @@ class MessagesHandlers:
 
     async def _enquire(self, request: Request, path: str, body: bytes | None) -> Response:
         enquiry = Enquiry(path, read_dialect(*_told(request)), body)
-        return whole(await self._desk.messages.enquire(enquiry))
+        return whole(await self._desk.messages.enquire(enquiry, who(request)))
 
 
 def _told(request: Request) -> tuple[dict[str, str], str]:
