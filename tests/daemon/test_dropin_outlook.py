@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from claudeflow.daemon.dropin.buffer import Buffer
@@ -9,6 +11,8 @@ from claudeflow.daemon.dropin.outlook import UNKNOWN_RETRY_S, foresee
 from claudeflow.domain.attempt import Overloaded, Reply, Throttled, Transient
 from claudeflow.domain.job import JobError
 from claudeflow.domain.report import Explanation
+from claudeflow.policy.lanes.explain import rule_of
+from claudeflow.policy.limits.gate import Gate, GateSettings
 
 NOW_MS = 1_000_000
 ERROR = JobError("overloaded_error", "Overloaded")
@@ -51,6 +55,28 @@ def test_an_outage_is_no_limit(last: Overloaded | Transient | Throttled, status:
     found = foresee(explained(), NOW_MS, 0.0, Reply(last))
     assert found is not None
     assert found.status == status
+
+
+@pytest.mark.parametrize("probes", [False, True])
+def test_whoever_waits_for_a_pool_in_an_outage_is_told_of_overload_before_any_call_of_its_own(
+    probes: bool,
+) -> None:
+    gate = Gate(GateSettings(outage_after=1))
+    gate.failed(begun_at=0.0, now=1.0, jitter=0.0, probe=False)
+    if probes:
+        gate.granted()
+    waiting = replace(explained(until_in_s=5.0), rule=rule_of(gate.why), why=f"the pool waits: {gate.why}")
+    found = foresee(waiting, NOW_MS, 0.0)
+    assert found is not None
+    assert (found.status, found.retry_after_s) == (529, 5)
+
+
+def test_whoever_waits_behind_a_429_is_told_of_a_limit() -> None:
+    gate = Gate(GateSettings())
+    gate.throttled(5.0, begun_at=0.0, now=1.0, jitter=0.0)
+    found = foresee(replace(explained(), rule=rule_of(gate.why), why=gate.why), NOW_MS, 0.0)
+    assert found is not None
+    assert found.status == 429
 
 
 def test_a_buffer_gives_what_it_was_given_and_drops_all_when_it_is_too_much() -> None:

@@ -69,6 +69,11 @@ class _Phase(Enum):
     PROBING = auto()
 
 
+def tells_of_outage(why: str) -> bool:
+    """Whether a gate's words say that the pool is paused in an outage."""
+    return _WHY[GateKind.OUTAGE] in why
+
+
 class Gate:
     """Open, closed until a moment, or open for one probe. Times are monotonic seconds."""
 
