@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
-from claudeflow.cli.output import print_json
+from claudeflow.cli.exits import Exit
+from claudeflow.cli.output import note, print_json
 from claudeflow.cli.places import places_of, places_options
+from claudeflow.cli.problems import Failure, config_lines
 
 
 @click.group(
@@ -28,16 +30,18 @@ def command() -> None:
 def check(context: click.Context) -> None:
     """Name every mistake of the configuration, with its key path. Exit code 78 when there is one.
 
-    The price list, the prompt folders, and the users and groups that it names are checked as well.
+    The price list, the prompt folders, and the users and groups that it names are checked as well. A
+    folder of mailboxes that cannot be served is told as well, and is no mistake: the daemon starts.
     """
-    from claudeflow.config import load_config, load_prices
-    from claudeflow.daemon.access.grants import build_grants
-    from claudeflow.daemon.catalog import build_catalog
+    from claudeflow.config import parse_toml, read_text, sound_parts
+    from claudeflow.daemon.checking import find_mistakes, remarks
 
     path = places_of(context).config
-    config = load_config(path)
-    build_catalog(config, load_prices(config.prices))
-    build_grants(config.access)
+    tables = parse_toml(read_text(path, "name another with --config"), str(path))
+    for remark in remarks(sound_parts(tables)):
+        note(f"{path}: {remark}")
+    if errors := find_mistakes(tables, str(path)):
+        raise Failure(Exit.BAD_CONFIG, [line for error in errors for line in config_lines(error)])
     click.echo(f"{path}: ok")
 
 

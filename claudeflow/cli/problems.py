@@ -86,6 +86,12 @@ def mistake_line(mistake: Mapping[str, Any]) -> str:
     return ": ".join(str(part) for part in parts if part)
 
 
+def config_lines(error: ConfigError) -> list[str]:
+    """A line for each mistake."""
+    lines = [str(mistake) for mistake in error.mistakes] or [str(error)]
+    return [f"{error.source}: {line}" for line in lines]
+
+
 def failure_of_error(error: Exception) -> Failure | None:
     """The failure that a known exception stands for; None for one that nobody expected."""
     match error:
@@ -96,8 +102,7 @@ def failure_of_error(error: Exception) -> Failure | None:
         case click.ClickException():
             return Failure(Exit.FAILED, error.format_message())
         case ConfigError():
-            lines = [str(mistake) for mistake in error.mistakes] or [str(error)]
-            return Failure(Exit.BAD_CONFIG, [f"{error.source}: {line}" for line in lines])
+            return Failure(Exit.BAD_CONFIG, config_lines(error))
         case InvalidJob():
             return Failure(Exit.USAGE, [str(mistake) for mistake in error.mistakes])
         case DaemonUnreachable():

@@ -22,6 +22,7 @@ from claudeflow.config.loading import (
     own_price_ids,
     parse_config,
     shipped_prices,
+    sound_parts,
 )
 from claudeflow.config.settings import (
     Config,
@@ -31,6 +32,7 @@ from claudeflow.config.settings import (
     SocketSettings,
     StoreSettings,
 )
+from claudeflow.config.tables import parse_toml, read_text
 from claudeflow.config.text import as_dict, to_toml
 
 __all__ = [
@@ -53,6 +55,9 @@ __all__ = [
     "load_prices",
     "own_price_ids",
     "parse_config",
+    "parse_toml",
+    "read_text",
     "shipped_prices",
+    "sound_parts",
     "to_toml",
 ]

@@ -99,6 +99,7 @@ def cross_checks(tables: Mapping[str, Any]) -> list[Mistake]:
         *_ceiling_mistakes(_table(_table(tables, "limiter"), "ceiling"), default["limiter"]["ceiling"]),
         *_mode_mistakes(_table(tables, "socket").get("mode")),
         *_tcp_mistakes(_table(tables, "http")),
+        *_mailbox_mistakes(_table(tables, "mailboxes").get("folder")),
         *_budget_mistakes(_table(tables, "budgets"), tables.get("lanes", default["lanes"])),
         *_access_mistakes(_table(tables, "access"), tables.get("lanes", default["lanes"])),
     ]
@@ -183,6 +184,12 @@ def _texts(table: Any, key: str) -> Iterator[tuple[int, str]]:
 def _mode_mistakes(mode: Any) -> Iterator[Mistake]:
     if isinstance(mode, str) and not _MODE.fullmatch(mode):
         yield Mistake("socket.mode", f'must be an octal mode such as "0660"; found {shown(mode)}')
+
+
+def _mailbox_mistakes(folder: Any) -> Iterator[Mistake]:
+    if isinstance(folder, str) and folder and not folder.startswith("/"):
+        rule = 'must be a whole path such as "/var/spool/claudeflow": others would look elsewhere'
+        yield Mistake("mailboxes.folder", f"{rule}; found {shown(folder)}")
 
 
 def _tcp_mistakes(http: Mapping[str, Any]) -> Iterator[Mistake]:

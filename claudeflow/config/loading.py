@@ -43,6 +43,16 @@ def config_of(tables: Mapping[str, Any], source: str) -> Config:
     return config
 
 
+def sound_parts(tables: Mapping[str, Any]) -> Config:
+    """The configuration without those of its tables that have mistakes, which have their defaults."""
+    parts = {}
+    for name, value in tables.items():
+        config, _ = validate(Config, {name: value})
+        if config is not None:
+            parts[name] = getattr(config, name)
+    return Config(**parts)
+
+
 def load_prices(settings: PriceSettings) -> PriceTable:
     """The price table that ships with claudeflow, with the user's file over it. Raises ConfigError."""
     tables, kept = _shipped_tables(), 0

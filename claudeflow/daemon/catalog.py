@@ -17,9 +17,9 @@ from claudeflow.prompts.lint import Finding, lint_prompts, team_settings
 
 def build_catalog(config: Config, prices: PriceTable) -> Catalog:
     """What can be submitted under this configuration. Raises ConfigError."""
-    pools = {name: model.pool for model in prices.models.values() for name in (model.id, *model.aliases)}
+    pools = pools_of(prices)
     prompts = read_prompts(config)
-    _check_fallbacks(config, prompts, pools)
+    check_fallbacks(config, prompts, pools)
     return Catalog(
         lanes=frozenset(config.lanes),
         default_lane=config.default_lane,
@@ -40,7 +40,12 @@ def build_catalog(config: Config, prices: PriceTable) -> Catalog:
     )
 
 
-def _check_fallbacks(config: Config, prompts: Mapping[str, PromptTemplate], pools: Mapping[str, str]) -> None:
+def pools_of(prices: PriceTable) -> dict[str, str]:
+    """The pool of each model that has a price, by id and alias."""
+    return {name: model.pool for model in prices.models.values() for name in (model.id, *model.aliases)}
+
+
+def check_fallbacks(config: Config, prompts: Mapping[str, PromptTemplate], pools: Mapping[str, str]) -> None:
     """Each fallback must have a price. Raises ConfigError."""
     named = [
         (f"fallback.{model}", name) for model, cheaper in config.fallback.items() for name in (model, cheaper)

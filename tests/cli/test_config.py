@@ -60,3 +60,45 @@ def test_what_the_configuration_names_is_checked_too(
     done = claudeflow("config", "check")
     assert done.exit_code == Exit.BAD_CONFIG
     assert reason in done.stderr
+
+
+def test_mistakes_of_the_file_and_of_what_it_names_come_together(claudeflow: CommandLine) -> None:
+    claudeflow.config.write_text(
+        'default_lane = "none"\n'
+        '[fallback]\n"claude-none-1" = "claude-haiku-5-5"\n'
+        '[prompts]\nfolder = "/nonexistent/prompts"\n'
+        '[mailboxes]\nfolder = "mail"\n'
+        '[access."user:nobody-of-that-name"]\nroles = ["reed"]\n'
+        '[access."group:nobody-of-that-name"]\n[access."everybody"]\n'
+    )
+    done = claudeflow("config", "check")
+    assert done.exit_code == Exit.BAD_CONFIG
+    for reason in (
+        "default_lane: no lane has this name",
+        "access.user:nobody-of-that-name.roles.0: must be",
+        "access.everybody: ",
+        "mailboxes.folder: must be a whole path",
+        "prompts.folder: ",
+        "fallback.claude-none-1: claude-none-1 has no price",
+        "access.user:nobody-of-that-name: this host has no user",
+        "access.group:nobody-of-that-name: this host has no group",
+    ):
+        assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == 8
+
+
+def test_a_folder_of_mailboxes_that_cannot_be_served_is_told(claudeflow: CommandLine) -> None:
+    mail = claudeflow.folder / "mail"
+    claudeflow.config.write_text(f'[mailboxes]\nfolder = "{mail}"\n')
+    missing = claudeflow("config", "check")
+    assert (missing.exit_code, missing.stdout) == (Exit.OK, f"{claudeflow.config}: ok\n")
+    assert f"mailboxes.folder: {mail} is not there" in missing.stderr
+    assert "claudeflow mailbox create" in missing.stderr
+    mail.mkdir()
+    mail.chmod(0o777)
+    assert f"chmod go-w {mail}" in claudeflow("config", "check").stderr
+    mail.chmod(0o755)
+    assert claudeflow("config", "check").stderr == ""
+    mail.rmdir()
+    mail.write_text("")
+    assert "is no folder" in claudeflow("config", "check").stderr
