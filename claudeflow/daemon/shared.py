@@ -45,7 +45,16 @@ class EventStream:
 def finished_unsent(candidate: Candidate, state: JobState, error: JobError, now_ms: int) -> JobFinished:
     """A job ended while it waited: without a call."""
     age_s = (now_ms - candidate.submitted_ms) / 1000
-    return JobFinished(candidate.id, candidate.lane, candidate.workflow, state, error, age_s, age_s)
+    return JobFinished(
+        candidate.id,
+        candidate.lane,
+        candidate.workflow,
+        state,
+        error,
+        age_s,
+        age_s,
+        candidate.submitted_by,
+    )
 
 
 @dataclass(slots=True)

@@ -45,10 +45,14 @@ class EventFilter:
     job_id: JobId | None = None
     lane: str | None = None
     workflow: str | None = None
+    submitted_by: str | None = None
+    """Only what happens to jobs that this caller sent, one by one."""
 
     def takes(self, event: Event) -> bool:
         """Whether the event is wanted."""
         if self.kinds and type(event) not in self.kinds:
+            return False
+        if self.submitted_by not in (None, getattr(event, "submitted_by", None)):
             return False
         wanted = (("job", self.job_id), ("lane", self.lane), ("workflow", self.workflow))
         return all(_concerns(event, kind, name) for kind, name in wanted if name is not None)

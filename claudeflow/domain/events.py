@@ -99,7 +99,8 @@ class CallEnded:
 
     `settled` is False when only the other side knows what it cost. `kind` is `message`; `prewarm` for a
     call that only wrote a prefix and `canary` for one that checked a pack: these have no job; `pack` for one
-    that served `jobs` jobs, the first of which is named. `batch_id`: that batch carried it.
+    that served `jobs` jobs, the first of which is named. `batch_id`: that batch carried it. `submitted_by`
+    sent its job: null where it has none, or several.
     """
 
     job_id: JobId | None
@@ -127,6 +128,7 @@ class CallEnded:
     plain_nanousd: int = 0
     jobs: int = 1
     batch_id: int | None = None
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class JobFinished:
     error: JobError | None
     wait_s: float
     total_s: float
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ class JobRequeued:
     lane: str
     reason: str
     delay_s: float
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,7 @@ class JobMoved:
     from_lane: str
     lane: str
     priority: int
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,7 @@ class LeaseRefused:
 
     job_id: JobId
     call_id: int
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ class Candidate:
     pack: str | None = None
     batched: bool = False
     items: int = 1
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ class Job:
     trying_ms: int = 0
     opened_ms: int = 0
     dialect: Dialect | None = None
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def take_back(
     wanted = {"calls": listed, "batched": batched, "batch_returns": returned}
     rows = raw.execute(SQL.unlease_batch_jobs, wanted).fetchall()
     drop_unsent(raw, batch_id, calls, now_ms)
-    return [candidate_from(row) for row in rows if row[15] in (1, 3)]
+    return [candidate_from(row) for row in rows if row[16] in (1, 3)]
 
 
 def drop_unsent(raw: sqlite3.Connection, batch_id: int, calls: Sequence[int], now_ms: int) -> None:

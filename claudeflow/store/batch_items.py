@@ -163,7 +163,7 @@ def candidates(
 ) -> list[tuple[int, Candidate]]:
     """The first jobs that wait for a batch, each behind its call, in order behind that of a call."""
     wanted = {"batch_id": batch_id, "after": after, "limit": limit}
-    return [(row[15], candidate_from(row)) for row in raw.execute(SQL.batch_candidates, wanted)]
+    return [(row[16], candidate_from(row)) for row in raw.execute(SQL.batch_candidates, wanted)]
 
 
 def models_of(raw: sqlite3.Connection, batch_id: int) -> list[tuple[str, str]]:
@@ -200,6 +200,7 @@ class BatchJob:
             max_tokens=job.max_tokens,
             prefix=job.prefix,
             batched=True,
+            submitted_by=job.submitted_by,
         )
 
 
@@ -231,6 +232,7 @@ def _batch_job(raw: sqlite3.Connection, row: Row) -> BatchJob:
         traceparent=row[18],
         trying_ms=row[19],
         opened_ms=row[1],
+        submitted_by=row[23],
     )
     return BatchJob(job, row[20], row[3], bool(row[21]), row[22] == "unknown")
 

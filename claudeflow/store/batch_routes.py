@@ -51,4 +51,4 @@ def route_lane(
         "refused": int(Terms.FAST),
         "most_bytes": most_bytes,
     }
-    return [(candidate_from(row), row[15] in (1, 3)) for row in raw.execute(SQL.route_lane, wanted)]
+    return [(candidate_from(row), row[16] in (1, 3)) for row in raw.execute(SQL.route_lane, wanted)]

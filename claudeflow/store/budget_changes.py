@@ -96,7 +96,7 @@ def fall_forward(
 
 
 def _switched_from(row: Row) -> Switched:
-    return Switched(candidate_from(row), row[16], row[15] == 1)
+    return Switched(candidate_from(row), row[17], row[16] == 1)
 
 
 def _change_from(row: Row) -> BudgetChange:

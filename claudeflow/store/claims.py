@@ -76,6 +76,7 @@ def _lease(raw: sqlite3.Connection, candidate: Candidate, pool: str, lease: Mapp
         trying_ms=row[8],
         opened_ms=lease["now_ms"],
         dialect=dialect_from_json(row[9]),
+        submitted_by=candidate.submitted_by,
     )
 
 

@@ -85,7 +85,7 @@ def release(
     keep(raw, drop=holds, changes=changes)
     job_ids = [int(hold.scope.name) for hold in holds if hold.scope.kind is ScopeKind.JOB]
     rows = [raw.execute(SQL.unpark_job, {"id": job_id, "now_ms": now_ms}).fetchone() for job_id in job_ids]
-    return [Unparked(candidate_from(row), None if row[15] else row[16]) for row in rows if row is not None]
+    return [Unparked(candidate_from(row), None if row[16] else row[17]) for row in rows if row is not None]
 
 
 def held_jobs_at_rest(raw: sqlite3.Connection) -> list[Scope]:

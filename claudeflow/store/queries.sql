@@ -42,7 +42,7 @@ SELECT template FROM prompt_versions WHERE version = :version;
 -- name: flow_head
 -- The first due jobs of one workflow and model in one lane: priority, then the earliest deadline, then age.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms, pack, batched
+       most_input_tokens, most_web_searches, terms, pack, batched, submitted_by
 FROM jobs
 WHERE state = 'queued' AND due = 1 AND lane = :lane AND workflow = :workflow AND model = :model
 ORDER BY priority DESC, ifnull(deadline_ms, 9223372036854775807), id LIMIT :limit;
@@ -50,7 +50,7 @@ ORDER BY priority DESC, ifnull(deadline_ms, 9223372036854775807), id LIMIT :limi
 -- name: lane_eldest
 -- The due jobs of one model in one lane that were submitted first.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms, pack, batched
+       most_input_tokens, most_web_searches, terms, pack, batched, submitted_by
 FROM jobs WHERE state = 'queued' AND lane = :lane AND due = 1 AND model = :model ORDER BY id LIMIT :limit;
 
 -- name: due_flows
@@ -159,7 +159,7 @@ UPDATE jobs SET due = 1 + 2 * batched WHERE id IN
   (SELECT id FROM jobs WHERE state = 'queued' AND due = 0 AND not_before_ms <= :now_ms
    ORDER BY not_before_ms LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by;
 
 -- name: next_waking
 -- When the next waiting job becomes due.
@@ -168,14 +168,14 @@ SELECT min(not_before_ms) FROM jobs WHERE state = 'queued' AND due = 0;
 -- name: near_deadline
 -- Queued jobs whose deadline is not later than :before_ms, the earliest first.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms, pack, batched
+       most_input_tokens, most_web_searches, terms, pack, batched, submitted_by
 FROM jobs WHERE state = 'queued' AND deadline_ms IS NOT NULL AND deadline_ms <= :before_ms
 ORDER BY deadline_ms LIMIT :limit;
 
 -- name: candidate
 -- One job as the scheduler sees it, if it is due.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms, pack, batched
+       most_input_tokens, most_web_searches, terms, pack, batched, submitted_by
 FROM jobs WHERE id = :id AND state = 'queued' AND due = 1;
 
 -- name: ahead_in_workflow
@@ -191,13 +191,13 @@ GROUP BY model;
 UPDATE jobs SET state = :state, finished_ms = :now_ms, wait_reason = NULL, error = :error
 WHERE id = :id AND state = 'queued'
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, due;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by, due;
 
 -- name: move_job
 -- A job that waits goes to another lane, or to another place in it.
 UPDATE jobs SET lane = :lane, priority = :priority WHERE id = :id AND state IN ('queued', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, state = 'queued' AND due IN (1, 3), batch_returns,
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by, state = 'queued' AND due IN (1, 3), batch_returns,
           attended IS NOT NULL;
 
 -- name: job
@@ -230,7 +230,7 @@ SELECT state, answer FROM jobs WHERE id = :id;
 UPDATE jobs SET state = 'cancelled', finished_ms = :now_ms, wait_reason = NULL, error = :error
 WHERE id = :id AND state IN ('queued', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by;
 
 -- name: revive_job
 -- A job that ended without success, or was parked, is queued again with a fresh retry window.
@@ -239,7 +239,7 @@ UPDATE jobs SET state = 'queued', due = 1 + 2 * batched, not_before_ms = 0, fini
        deadline_ms = NULL, attended = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled', 'expired', 'held')
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by;
 
 -- name: orphans
 -- Jobs that a dead process left running. Those in a batch run on without us.
@@ -292,7 +292,7 @@ SELECT at_ms, action, scope, cause, reason, who, until_ms FROM hold_audit ORDER 
 -- A queued job under a hold of its own is shown to nobody.
 UPDATE jobs SET due = 2, wait_reason = 'it is held by hand' WHERE id = :id AND state = 'queued'
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by;
 
 -- name: unpark_job
 -- The hold of its own is over.
@@ -300,7 +300,7 @@ UPDATE jobs SET due = CASE WHEN not_before_ms <= :now_ms THEN 1 + 2 * batched EL
        wait_reason = CASE WHEN not_before_ms > :now_ms THEN 'not before its time' END
 WHERE id = :id AND state = 'queued' AND due = 2
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, due, not_before_ms;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by, due, not_before_ms;
 
 -- name: held_jobs_at_rest
 -- Holds on jobs that will not go any more, held or not.
@@ -318,7 +318,7 @@ WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND fallback_model IS NO
              AND (:kind = 'all' OR (:kind = 'lane' AND lane = :name) OR (:kind = 'workflow' AND workflow = :name))
              ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, due, asked_model;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by, due, asked_model;
 
 -- name: fall_forward
 -- Waiting jobs that no scope makes fall back any more are for the model that was asked for.
@@ -328,7 +328,7 @@ WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND fallback_model IS NO
              AND workflow NOT IN (SELECT value FROM json_each(:workflows))
              ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, due, fallback_model;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by, due, fallback_model;
 
 -- name: insert_budget_change
 -- Something happened to a budget.
@@ -481,14 +481,14 @@ ORDER BY requests DESC, lane, workflow, model LIMIT :limit;
 -- name: batch_head
 -- The first jobs of a group that wait for a batch: priority, then the earliest deadline, then age.
 SELECT id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-       most_input_tokens, most_web_searches, terms, pack, batched
+       most_input_tokens, most_web_searches, terms, pack, batched, submitted_by
 FROM jobs WHERE state = 'queued' AND due = 3 AND lane = :lane AND workflow = :workflow AND model = :model AND base IS :base
 ORDER BY priority DESC, ifnull(deadline_ms, 9223372036854775807), id LIMIT :limit OFFSET :skip;
 
 -- name: batch_candidates
 -- Jobs that wait for requests of a batch that are not booked, as the scheduler would see them, each with its call.
 SELECT j.id, j.lane, j.workflow, j.model, j.priority, j.submitted_ms, j.deadline_ms, j.input_bytes, j.max_tokens, j.prefix,
-       j.most_input_tokens, j.most_web_searches, j.terms, j.pack, j.batched, c.id
+       j.most_input_tokens, j.most_web_searches, j.terms, j.pack, j.batched, j.submitted_by, c.id
 FROM calls AS c JOIN jobs AS j ON j.id = c.job_id AND j.lease_token = c.id
 WHERE c.batch_id = :batch_id AND c.state = 'open' AND c.id > :after ORDER BY c.id LIMIT :limit;
 
@@ -530,7 +530,7 @@ WHERE c.batch_id = :batch_id AND c.state = 'open' AND c.id > :after ORDER BY c.i
 -- Requests of a batch that are not booked, with the jobs as they stand, by call.
 SELECT c.id, c.opened_ms, c.pool, c.reserved_nanousd, j.id, c.lane, c.workflow, c.model, j.max_tokens, j.body, c.prompt_name,
        c.prompt_version, c.prefix, j.submitted_ms, ifnull(j.first_attempt_ms, c.opened_ms), j.deadline_ms, j.attempts, j.tries,
-       j.traceparent, j.trying_ms, j.batch_returns, j.lease_token IS c.id, c.state
+       j.traceparent, j.trying_ms, j.batch_returns, j.lease_token IS c.id, c.state, j.submitted_by
 FROM calls AS c JOIN jobs AS j ON j.id = c.job_id
 WHERE c.batch_id = :batch_id AND c.id IN (SELECT value FROM json_each(:calls)) AND c.state <> 'settled';
 
@@ -556,7 +556,7 @@ UPDATE jobs SET state = 'queued', tries = tries - 1, lease_token = NULL, lease_o
        first_attempt_ms = CASE WHEN attempts > 0 THEN first_attempt_ms END
 WHERE state = 'running' AND lease_owner = 'batch' AND lease_token IN (SELECT value FROM json_each(:calls))
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, due;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by, due;
 
 -- name: drop_batch_calls
 -- The requests of a batch that surely never left, but for those that are in the record of a job.
@@ -673,7 +673,7 @@ SELECT min(deadline_ms) FROM jobs WHERE state = 'queued' AND due = 3 AND deadlin
 UPDATE jobs SET batched = 0, due = 1, wait_reason = :why
 WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'queued' AND due = 3
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by;
 
 -- name: lanes_of_batches
 -- The lanes of jobs that are to go by batches.
@@ -692,7 +692,7 @@ WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND lane = :lane AND bat
                                    AND input_bytes <= :most_bytes))
              ORDER BY id LIMIT :limit)
 RETURNING id, lane, workflow, model, priority, submitted_ms, deadline_ms, input_bytes, max_tokens, prefix,
-          most_input_tokens, most_web_searches, terms, pack, batched, due;
+          most_input_tokens, most_web_searches, terms, pack, batched, submitted_by, due;
 
 -- name: receipt
 -- What a caller's request with an Idempotency-Key was answered.

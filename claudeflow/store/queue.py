@@ -48,7 +48,7 @@ def _end_one(raw: sqlite3.Connection, ending: Ending, now_ms: int) -> tuple[Cand
     error = error_to_json(ending.error)
     wanted = {"id": ending.job_id, "state": ending.state, "error": error, "now_ms": now_ms}
     row = raw.execute(SQL.end_queued, wanted).fetchone()
-    return None if row is None else (candidate_from(row), row[15] in (1, 3))
+    return None if row is None else (candidate_from(row), row[16] in (1, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def move(
         check_room(raw, str(wanted["lane"]), bound)
     found = candidate_from(row)
     before = replace(found, lane=known.lane, priority=known.priority)
-    may_change = wanted["lane"] != known.lane and not row[17]
-    after = _rerouted(raw, found, route(found, row[16])) if may_change else found
-    return Moved(job(raw, job_id), before, after if row[15] == 1 else None)
+    may_change = wanted["lane"] != known.lane and not row[18]
+    after = _rerouted(raw, found, route(found, row[17])) if may_change else found
+    return Moved(job(raw, job_id), before, after if row[16] == 1 else None)
 
 
 def _rerouted(raw: sqlite3.Connection, candidate: Candidate, batched: bool) -> Candidate:

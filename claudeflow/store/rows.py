@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,11 +13,12 @@ INLINE_BYTES = 8 * 1024
 """Bodies and answers up to this size live in the job's row: every UPDATE rewrites the whole row."""
 
 Row = tuple[Any, ...]
+_ONE_ITEM = 1
 
 
 def candidate_from(row: Row) -> Candidate:
     """The columns of `flow_head`, in order."""
-    plain = (*row[1:14], bool(row[14]))
+    plain: Sequence[Any] = (*row[1:14], bool(row[14]), _ONE_ITEM, row[15])
     return Candidate(JobId(row[0]), *plain)
 
 
@@ -38,6 +40,7 @@ def candidate_of(job_id: JobId, job: NewJob, now_ms: int) -> Candidate:
         job.terms,
         job.pack,
         job.batched,
+        submitted_by=job.submitted_by,
     )
 
 

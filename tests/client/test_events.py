@@ -8,6 +8,7 @@ import pytest
 
 from claudeflow import AsyncClaudeflow, Claudeflow
 from claudeflow.client import Event, InvalidRequest
+from claudeflow.client.values import JobFields
 from tests.support.daemons import a_job
 from tests.support.processes import Site
 
@@ -60,3 +61,31 @@ async def test_the_async_client_is_told_as_well(running: Site) -> None:
         assert (await first).data["workflow"] == "async-told"
         with pytest.raises(InvalidRequest):
             await anext(flow.events(lane="standrd"))
+
+
+def a_token(site: Site, name: str, *roles: str) -> str:
+    """A token of these roles alone."""
+    made = site.cli("token", "create", name, *[word for role in roles for word in ("--role", role)])
+    assert made.returncode == 0, made.stderr
+    return next(word for word in made.stdout.split() if word.startswith("cf_"))
+
+
+def test_who_may_only_send_follows_and_maps_its_own_jobs_alone(running: Site) -> None:
+    mine, other = (a_token(running, name, "submit") for name in ("sender", "neighbour"))
+    jobs: list[JobFields] = [{"request": a_job(number)["request"]} for number in range(40)]
+    with (
+        Claudeflow(running.socket, token=mine) as sender,
+        Claudeflow(running.socket, token=other) as neighbour,
+    ):
+        told = sender.events()
+        neighbour.submit(request=a_job()["request"]).wait()
+        ids = {result.job.id for result in sender.map(jobs) if result.job is not None}
+        neighbour.submit(request=a_job()["request"]).wait()
+        last = sender.submit(request=a_job()["request"], workflow="last")
+        last.wait()
+        seen = [next(told)]
+        while (seen[-1].type, seen[-1].data.get("job_id")) != ("job_finished", last.id):
+            seen.append(next(told))
+    assert len(ids) == len(jobs)
+    assert {event.data["job_id"] for event in seen if event.type == "job_finished"} == {*ids, last.id}
+    assert {event.data["submitted_by"] for event in seen} == {"token:sender"}

@@ -54,6 +54,10 @@ data: {"at":"2026-11-22T09:00:00.000Z","event":"job_finished","job_id":17,"lane"
   `workflow`. An event passes when it passes all that are given. A job, lane or workflow passes events that
   name it in `job_id`, `lane` (also `from_lane`) or `workflow`, or as their `scope`. What is not known is
   refused with `invalid_query`.
+- **Who is told what**: whoever may `read` is told everything. Whoever may only `submit` is told of its own
+  jobs: events whose `submitted_by` is its own name, and a `gap`. What is of several jobs (`jobs_submitted`,
+  the call of a pack) or of none (holds, budgets, batches) is not told to it. Ids, and `missed` in a `gap`,
+  count the events of everybody. See [access.md](access.md).
 - **Going on**: send the last `id` that came as the header `Last-Event-ID`, as browsers do by themselves,
   and the stream goes on with the event after it. The daemon keeps the last 8,192 events in memory. Where
   some are lost, a `gap` comes first. Without the header the stream begins with what happens next; it starts

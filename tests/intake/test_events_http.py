@@ -6,7 +6,8 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from starlette.requests import Request
 from claudeflow.domain import events as ev
 from claudeflow.domain.event_kinds import KINDS, name_of
 from claudeflow.domain.job import JobId, JobState
+from claudeflow.intake.desks.access import NewToken
 from claudeflow.intake.http.handlers.events import EventHandlers
 from claudeflow.intake.http.lapse import AGAIN
 from claudeflow.observe.event_log import EventLog
+from claudeflow.policy.access.grants import Grant, Grantee
+from claudeflow.policy.access.settings import GrantSettings, RoleName
 from tests.intake.builders import NOW_MS, a_catalog
 from tests.intake.serving import Served, serving
-from tests.observe.happenings import ONE_OF_EACH, SECRETS, an_end
+from tests.observe.happenings import ONE_OF_EACH, SECRETS, a_call, an_end
 from tests.support.fake_desk import FakeDesk
 
 PATIENCE_S = 20.0
@@ -95,7 +99,7 @@ async def test_every_kind_of_event_is_told_without_prompts_answers_keys_or_prose
 
 async def test_an_event_has_its_fields_with_their_units(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as served, following(served) as stream:
-        served.desk.events.apply(an_end(JobState.FAILED))
+        served.desk.events.apply(an_end(JobState.FAILED, submitted_by="maria"))
         assert await stream.event() == {
             "at": "2026-11-22T09:00:00.000Z",
             "event": "job_finished",
@@ -111,6 +115,7 @@ async def test_an_event_has_its_fields_with_their_units(tmp_path: Path) -> None:
             },
             "wait_s": 1.5,
             "total_s": 4.0,
+            "submitted_by": "maria",
         }
 
 
@@ -299,6 +304,81 @@ async def _last_id_of(stuck: socket.socket) -> str:
     stuck.close()
     whole = text[: text.rindex(b"\n\n")]
     return [line for line in whole.split(b"\n") if line.startswith(b"id: ")][-1][4:].decode()
+
+
+OF_JOBS = (
+    a_call(),
+    an_end(),
+    ev.JobRequeued(JobId(7), "bulk", "throttled", 0.0),
+    ev.JobMoved(JobId(7), "bulk", "standard", 3),
+    ev.LeaseRefused(JobId(7), 9),
+)
+"""Every kind of event that names one job."""
+
+
+async def a_token(served: Served, name: str, role: RoleName) -> dict[str, str]:
+    """The header with which somebody of this one role calls."""
+    wanted = NewToken(name, GrantSettings((role,)), None, "root")
+    _, text = await served.desk.access.create_token(wanted)
+    return {"x-api-key": text}
+
+
+async def test_a_sender_is_told_of_its_own_jobs_and_of_nothing_else(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as served, AsyncExitStack() as stack:
+        log = served.desk.events
+        roles: dict[str, RoleName] = {"anna": "submit", "bob": "submit", "carol": "read"}
+        shown = {name: await a_token(served, name, role) for name, role in roles.items()}
+        streams = {
+            name: await stack.enter_async_context(following(served, **headers))
+            for name, headers in shown.items()
+        }
+        apart = [event for event in ONE_OF_EACH if not isinstance(event, ev.DaemonStopped)]
+        pack = a_call(kind="pack", jobs=3)
+        told: list[ev.Event] = [*apart, pack]
+        for owner in ("token:anna", "token:bob", "token:dora", "anna"):
+            told += [replace(event, submitted_by=owner) for event in OF_JOBS]
+        for event in (*told, ev.DaemonStopped(0)):
+            log.apply(event)
+        seen = {name: await everything(stream) for name, stream in streams.items()}
+        for name in ("anna", "bob"):
+            kinds = [name_of(event) for event in OF_JOBS]
+            assert [(event["event"], event["submitted_by"]) for event in seen[name]] == [
+                (kind, f"token:{name}") for kind in kinds
+            ]
+        assert len(seen["carol"]) == len(told) + 1
+
+
+async def everything(stream: Stream) -> list[dict[str, Any]]:
+    """All events until the stream ends."""
+    found = []
+    while (fields := await stream.frame()) != {}:
+        if "data" in fields:
+            found.append(json.loads(fields["data"]))
+    return found
+
+
+async def test_a_sender_hears_of_a_gap(tmp_path: Path) -> None:
+    async with a_desk(tmp_path, kept=2) as served:
+        headers = await a_token(served, "anna", "submit")
+        for owner in ("token:bob", "token:anna", "token:bob", "token:anna"):
+            served.desk.events.apply(an_end(submitted_by=owner))
+        async with following(served, **headers, **last_id(served.desk.events, 1)) as stream:
+            assert (await stream.event())["event"] == "gap"
+            assert (await stream.event())["submitted_by"] == "token:anna"
+
+
+async def test_who_may_neither_read_nor_send_follows_nothing(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as served:
+        served.desk.access.grant(Grant(Grantee("token", "other"), GrantSettings(("read",))))
+        _, text = await served.desk.access.create_token(NewToken("ci", GrantSettings(()), None, "root"))
+        refused = await served.client.get("/v1/events", headers={"x-api-key": text})
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+def test_every_kind_that_names_a_job_says_who_sent_it() -> None:
+    naming = {kind for kind in KINDS.values() if "job_id" in kind.__dataclass_fields__}
+    assert naming == {type(event) for event in OF_JOBS}
+    assert all("submitted_by" in kind.__dataclass_fields__ for kind in naming)
 
 
 def test_every_kind_is_offered() -> None:

@@ -20,6 +20,7 @@ from tests.intake.raw_clients import PATIENCE_S, connected
 from tests.intake.serving import Served, serving
 from tests.intake.test_events_http import Stream, following
 from tests.intake.test_line_answers import END, Lines, chunk
+from tests.observe.happenings import an_end
 from tests.support.daemons import until
 from tests.support.fake_desk import FakeDesk
 
@@ -102,9 +103,24 @@ async def test_a_stream_of_events_ends_when_the_grant_is_taken_away(house: House
     await house.a_token()
     house.grant("read")
     async with following(house.served, **house.headers) as stream:
-        house.grant("submit")
+        house.desk.access.grant(Grant(Grantee("token", "other"), GrantSettings(("read",))))
         assert await is_closed(house, stream)
     assert [told.code for told in house.desk.access.refusals] == ["forbidden"]
+
+
+async def test_who_may_read_no_more_is_told_of_its_own_jobs_alone(house: House) -> None:
+    await house.a_token()
+    house.grant("read", "submit")
+    async with following(house.served, **house.headers) as stream:
+        house.desk.events.apply(an_end(submitted_by="bob"))
+        assert (await stream.event())["submitted_by"] == "bob"
+        house.grant("submit")
+        asked = house.desk.access.asked
+        await until(lambda: house.desk.access.asked >= asked + 2)
+        house.desk.events.apply(an_end(submitted_by="bob"))
+        house.desk.events.apply(PoolOpened("haiku-5.5"))
+        house.desk.events.apply(an_end(submitted_by="token:ci"))
+        assert (await stream.event())["submitted_by"] == "token:ci"
 
 
 async def test_a_stream_goes_on_as_long_as_its_caller_may_read(house: House) -> None:

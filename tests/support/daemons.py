@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from claudeflow.claude.settings import ClaudeSettings
 from claudeflow.config import Config, DaemonSettings, StoreSettings
 from claudeflow.daemon.shared import EventStream
 from claudeflow.daemon.wiring import Parts, parts
-from claudeflow.domain.events import DaemonStopped, JobFinished
+from claudeflow.domain.events import DaemonStopped, Event, JobFinished
 from claudeflow.domain.job import JobId, JobRecord, JobState
 from claudeflow.intake.wire import parse_job
 from claudeflow.policy.limits.margin import MarginSettings
@@ -177,6 +177,18 @@ async def opened(
             yield bench
         finally:
             await _stopped(bench)
+    assert nameless(recorder.events) == []
+
+
+def nameless(events: Iterable[Event]) -> list[Event]:
+    """Events of one job that do not say who sent it: its sender would never be told of them."""
+    return [
+        event
+        for event in events
+        if getattr(event, "job_id", None) is not None
+        and getattr(event, "kind", "message") == "message"
+        and event.submitted_by is None  # type: ignore[union-attr]
+    ]
 
 
 async def _stopped(bench: Bench) -> None:

@@ -16,11 +16,21 @@ def tell_job(shared: Shared, one: BatchEnd, now_ms: int) -> None:
     if isinstance(fate, Finish):
         wait_s = (job.first_attempt_ms - job.submitted_ms) / 1000
         total_s = (now_ms - job.submitted_ms) / 1000
-        error = one.end.error
-        shared.emit(JobFinished(job.id, job.lane, job.workflow, fate.state, error, wait_s, total_s))
+        shared.emit(
+            JobFinished(
+                job.id,
+                job.lane,
+                job.workflow,
+                fate.state,
+                one.end.error,
+                wait_s,
+                total_s,
+                job.submitted_by,
+            )
+        )
         return
     delay_s = max(0, fate.not_before_ms - now_ms) / 1000
-    shared.emit(JobRequeued(job.id, job.lane, fate.reason, delay_s))
+    shared.emit(JobRequeued(job.id, job.lane, fate.reason, delay_s, job.submitted_by))
 
 
 def tell_call(shared: Shared, record: BatchRecord, one: BatchEnd) -> None:
@@ -52,5 +62,6 @@ def tell_call(shared: Shared, record: BatchRecord, one: BatchEnd) -> None:
             unbatched_nanousd=bill.unbatched_nanousd,
             plain_nanousd=bill.plain_nanousd,
             batch_id=record.id,
+            submitted_by=job.submitted_by,
         )
     )

@@ -103,5 +103,6 @@ class Recording:
                 prompt_version=job.prompt.version if job.prompt else None,
                 prefix=told.prefix,
                 jobs=told.jobs,
+                submitted_by=job.submitted_by if told.kind == "message" else None,
             )
         )

@@ -175,12 +175,20 @@ class Worker:
         recorded = await self._recording.write(work, "recording a result")
         self._settle(task, end)
         if not recorded:
-            self._shared.emit(LeaseRefused(job.id, job.call_id))
+            self._shared.emit(LeaseRefused(job.id, job.call_id, job.submitted_by))
         elif isinstance(fate, Finish):
             wait_s, total_s = (job.first_attempt_ms - job.submitted_ms), (now_ms - job.submitted_ms)
-            error = end.error
             self._shared.emit(
-                JobFinished(job.id, job.lane, job.workflow, fate.state, error, wait_s / 1000, total_s / 1000)
+                JobFinished(
+                    job.id,
+                    job.lane,
+                    job.workflow,
+                    fate.state,
+                    end.error,
+                    wait_s / 1000,
+                    total_s / 1000,
+                    job.submitted_by,
+                )
             )
         else:
             self._requeued(task, fate, now_ms)
@@ -194,7 +202,8 @@ class Worker:
 
     def _requeued(self, task: Assignment, fate: Requeue, now_ms: int) -> None:
         delay_s = max(0, fate.not_before_ms - now_ms) / 1000
-        self._shared.emit(JobRequeued(task.job.id, task.job.lane, fate.reason, delay_s))
+        job = task.job
+        self._shared.emit(JobRequeued(job.id, job.lane, fate.reason, delay_s, job.submitted_by))
         if self._shared.holds.on(Scope(ScopeKind.JOB, str(task.job.id))):
             return
         if fate.not_before_ms:

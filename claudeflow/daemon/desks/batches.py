@@ -113,7 +113,14 @@ class StoreBatchDesk:
                 total_s = (now_ms - record.submitted_ms) / 1000
                 shared.emit(
                     JobFinished(
-                        record.id, record.lane, record.workflow, record.state, record.error, total_s, total_s
+                        record.id,
+                        record.lane,
+                        record.workflow,
+                        record.state,
+                        record.error,
+                        total_s,
+                        total_s,
+                        record.submitted_by,
                     )
                 )
             if len(calls) < AT_ONCE:

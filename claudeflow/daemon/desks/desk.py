@@ -266,7 +266,16 @@ class StoreDesk:
             wait_s = (now_ms - record.submitted_ms) / 1000
             error = record.error or JobError("cancelled", "cancelled on request")
             self._shared.emit(
-                JobFinished(job_id, record.lane, record.workflow, record.state, error, wait_s, wait_s)
+                JobFinished(
+                    job_id,
+                    record.lane,
+                    record.workflow,
+                    record.state,
+                    error,
+                    wait_s,
+                    wait_s,
+                    record.submitted_by,
+                )
             )
         return record
 

@@ -60,7 +60,9 @@ class StoreQueueDesk:
         if moved.after is not None:
             self._floor.arrive([moved.after])
         record = moved.record
-        self._shared.emit(JobMoved(job_id, moved.before.lane, record.lane, record.priority))
+        self._shared.emit(
+            JobMoved(job_id, moved.before.lane, record.lane, record.priority, record.submitted_by)
+        )
         return record
 
     async def explain(self, job_id: JobId) -> Explanation:

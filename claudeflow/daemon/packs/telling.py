@@ -36,12 +36,21 @@ class Telling:
         for member, part, is_ours in zip(task.members, parts, recorded, strict=True):
             job, fate, shared = member.job, part.fate, self._shared
             if not is_ours:
-                shared.emit(LeaseRefused(job.id, job.call_id))
+                shared.emit(LeaseRefused(job.id, job.call_id, job.submitted_by))
             elif isinstance(fate, Finish):
                 wait_s = (job.first_attempt_ms - job.submitted_ms) / 1000
                 total_s = (now_ms - job.submitted_ms) / 1000
                 shared.emit(
-                    JobFinished(job.id, job.lane, job.workflow, fate.state, part.end.error, wait_s, total_s)
+                    JobFinished(
+                        job.id,
+                        job.lane,
+                        job.workflow,
+                        fate.state,
+                        part.end.error,
+                        wait_s,
+                        total_s,
+                        job.submitted_by,
+                    )
                 )
             else:
                 self._requeued(task, member, fate, now_ms)
@@ -94,7 +103,7 @@ class Telling:
     def _requeued(self, task: Assignment, member: Member, fate: Requeue, now_ms: int) -> None:
         job, candidate = member.job, member.candidate
         delay_s = max(0, fate.not_before_ms - now_ms) / 1000
-        self._shared.emit(JobRequeued(job.id, job.lane, fate.reason, delay_s))
+        self._shared.emit(JobRequeued(job.id, job.lane, fate.reason, delay_s, job.submitted_by))
         if self._shared.holds.on(Scope(ScopeKind.JOB, str(job.id))):
             return
         if fate.not_before_ms:

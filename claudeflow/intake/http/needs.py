@@ -45,7 +45,7 @@ NEEDS: Mapping[str, Need] = {
     "GET /v1/budgets/history": Need.READ,
     "PUT /v1/budgets/{name}": Need.ADMIN,
     "POST /v1/budgets/{name}/release": Need.OPERATE,
-    "GET /v1/events": Need.READ,
+    "GET /v1/events": Need.SEE_JOBS,
     "GET /v1/status": Need.READ,
     "GET /v1/whoami": Need.NAME,
     "GET /v1/tokens": Need.ADMIN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -16,6 +17,7 @@ from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.desks.events import Reading
 from claudeflow.intake.http.door.streams import HEADERS, StreamedResponse
 from claudeflow.intake.http.errors import InvalidQuery
+from claudeflow.intake.http.guard import limited_to
 from claudeflow.intake.http.lapse import lapse
 from claudeflow.intake.http.queries import LARGEST_ID, Query
 from claudeflow.intake.http.refusals import tell_refusal
@@ -41,13 +43,16 @@ class EventHandlers:
         self._keep_alive_s = keep_alive_s
 
     async def follow(self, request: Request) -> Response:
-        """GET /v1/events: what happens, from now on or after `Last-Event-ID`."""
+        """GET /v1/events: what happens, from now on or after `Last-Event-ID`.
+
+        Who may see its own jobs alone is told of these alone, also once that becomes so on the way.
+        """
         wanted, after = self._filter(request), _last_id(request)
         if request.method == "HEAD":
             return Response(headers=HEADERS)
         reading = self._desk.events.read(after)
         return StreamedResponse(
-            _Frames(self._desk.events.instance, reading, wanted, self._clock_ms),
+            _Frames(self._desk.events.instance, reading, partial(_only_own, request, wanted), self._clock_ms),
             self._keep_alive_s,
             partial(self._until_lapse, request),
         )
@@ -70,6 +75,11 @@ class EventHandlers:
             lane=lane,
             workflow=query.text("workflow"),
         )
+
+
+def _only_own(request: Request, wanted: EventFilter) -> EventFilter:
+    """What is wanted, as far as the caller may see it now."""
+    return replace(wanted, submitted_by=limited_to(request, None))
 
 
 def _types(text: str | None) -> list[str]:
@@ -96,8 +106,13 @@ class _Frames:
     """Events as frames of the stream, in the order in which they happened."""
 
     def __init__(
-        self, instance: str, reading: Reading, wanted: EventFilter, clock_ms: Callable[[], int]
+        self,
+        instance: str,
+        reading: Reading,
+        wanted: Callable[[], EventFilter],
+        clock_ms: Callable[[], int],
     ) -> None:
+        """`wanted` is asked each time: it may become less."""
         self._instance = instance
         self._wanted = wanted
         self._clock_ms = clock_ms
@@ -122,7 +137,8 @@ class _Frames:
         taken: Sequence[Happened] = self.reading.take(MOST_AT_ONCE)
         if not taken:
             return None
-        return b"".join(self._frame(told) for told in taken if self._wanted.takes(told.event))
+        wanted = self._wanted()
+        return b"".join(self._frame(told) for told in taken if wanted.takes(told.event))
 
     def alive(self) -> bytes:
         """A comment, and how far the stream is where events went by that are not wanted."""
