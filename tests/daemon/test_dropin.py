@@ -14,10 +14,14 @@ import pytest
 
 from claudeflow.claude.settings import EnquirySettings
 from claudeflow.config import PriceSettings
+from claudeflow.daemon.dropin.answers import cost_of, whole_answer
+from claudeflow.domain.attempt import Reply, Transient
 from claudeflow.domain.budget_events import BudgetThreshold
 from claudeflow.domain.enquiry import Enquiry
-from claudeflow.domain.events import JobsSubmitted
-from claudeflow.domain.job import Dialect, JobState, OnDisconnect
+from claudeflow.domain.events import JobFinished, JobsSubmitted
+from claudeflow.domain.job import Dialect, JobError, JobId, JobState, OnDisconnect
+from claudeflow.domain.money import dollars
+from claudeflow.domain.report import AttemptRow
 from claudeflow.policy.lanes.settings import LaneSettings
 from claudeflow.policy.money.settings import BudgetSettings, ThresholdSettings
 from claudeflow.twin.faults import Fault
@@ -269,6 +273,7 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_not_tried_ag
         assert name == b"event: error"
         assert error["type"] == "error"
         assert error["error"]["type"] == ("overloaded_error" if kind == "stream_error" else "api_error")
+        assert error["request_id"] == answer.headers["request-id"]
         assert all(b"data: {" in event for event in answer.content.split(b"\n\n")[:-1])
         job = await at.ended(JobState.FAILED)
         assert job.tries == 1
@@ -293,6 +298,56 @@ async def test_a_gate_that_stays_closed_longer_than_the_patience_is_told_at_once
         assert "at no cost" in refused.value.message
         job = await at.ended(JobState.CANCELLED)
         assert (job.cost_nanousd, job.tries) == (0, 1)
+
+
+async def test_who_is_refused_after_a_try_that_was_paid_for_hears_what_it_may_have_cost(
+    tmp_path: Path,
+) -> None:
+    faults = (Fault("truncate", calls=(1, 1)), Fault("rate_429", retry_after_s=600, calls=(2, 9)))
+    twin = a_twin(WoundClock(), faults=faults, reply_tokens=200)
+    async with door(tmp_path, twin) as at:
+        with pytest.raises(anthropic.RateLimitError) as refused:
+            await at.sdk.messages.create(**QUESTION)
+        job = await at.ended(JobState.CANCELLED)
+        first, _ = await at.bench.parts.desk.attempts(job.id)
+        assert first.call_state == "unknown"
+        assert "at no cost" not in refused.value.message
+        most = dollars(first.reserved_nanousd)
+        assert f"has cost at most {most}, which the API did not tell" in refused.value.message
+
+
+PAID = "; what was tried of it before has cost"
+
+
+def a_try(state: str, cost_nanousd: int, reserved_nanousd: int) -> AttemptRow:
+    return AttemptRow(
+        1, 9, "x", 1, 0, cost_nanousd, None, state, reserved_nanousd, 200, None, None, None, None, None
+    )
+
+
+@pytest.mark.parametrize(
+    ("tries", "words"),
+    [
+        ([], " at no cost"),
+        ([a_try("settled", 0, 7_000_000)], " at no cost"),
+        ([a_try("settled", 1_500_000, 7_000_000)], f"{PAID} $0.001500"),
+        (
+            [a_try("settled", 1_500_000, 7_000_000), a_try("unknown", 0, 7_000_000)],
+            f"{PAID} $0.001500 and at most $0.007000 more, which the API did not tell",
+        ),
+    ],
+)
+def test_the_cost_of_a_cancelled_job_is_what_is_settled_and_the_most_of_what_is_not(
+    tries: list[AttemptRow], words: str
+) -> None:
+    assert cost_of(tries) == words
+
+
+def test_an_error_that_is_told_whole_names_the_call() -> None:
+    error = JobError("truncated_stream", "the connection ended within the answer")
+    end = JobFinished(JobId(7), "standard", "triage", JobState.FAILED, error, 0.0, 1.0)
+    answer = whole_answer(end, Reply(Transient(error), request_id="req_9"))
+    assert answer.headers["request-id"] == orjson.loads(answer.body)["request_id"] == "req_9"
 
 
 async def test_an_outage_that_outlasts_the_patience_is_a_529(tmp_path: Path) -> None:

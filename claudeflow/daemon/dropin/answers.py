@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from claudeflow.domain.attempt import Reply
 from claudeflow.domain.enquiry import Answer
 from claudeflow.domain.events import JobFinished
 from claudeflow.domain.job import JobError, JobId, JobState
+from claudeflow.domain.money import dollars
+from claudeflow.domain.report import AttemptRow
 from claudeflow.intake.messages.errors import as_the_api_says, told
 
 JOB_ID = "x-claudeflow-job-id"
@@ -33,9 +36,23 @@ def whole_answer(event: JobFinished, reply: Reply | None) -> Answer:
     if event.state is JobState.SUCCEEDED and reply is not None and reply.message is not None:
         return Answer(200, {**headers, "content-type": "application/json"}, reply.message)
     status, error = as_the_api_says(failure_of(event))
+    if event.state is JobState.FAILED and reply is not None:
+        error = replace(error, request_id=error.request_id or reply.request_id)
     if event.state is not JobState.FAILED:
         headers["x-should-retry"] = "false"  # it would be stopped, or late, again
     return told(status, error, headers)
+
+
+def cost_of(tries: Sequence[AttemptRow]) -> str:
+    """What a job that was cancelled has cost, as the end of a sentence."""
+    settled = sum(row.cost_nanousd for row in tries if row.call_state == "settled")
+    at_most = sum(row.reserved_nanousd for row in tries if row.call_state != "settled")
+    if not settled and not at_most:
+        return " at no cost"
+    parts = [dollars(settled)] if settled else []
+    if at_most:
+        parts.append(f"at most {dollars(at_most)}{' more' if settled else ''}, which the API did not tell")
+    return f"; what was tried of it before has cost {' and '.join(parts)}"
 
 
 def failure_of(event: JobFinished) -> JobError:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from claudeflow.daemon.dropin.answers import failure_of, headers_of, whole_answer
+from claudeflow.daemon.dropin.answers import cost_of, failure_of, headers_of, whole_answer
 from claudeflow.daemon.dropin.buffer import Buffer
 from claudeflow.daemon.dropin.outlook import GiveUp, foresee
 from claudeflow.daemon.shared import Shared
@@ -22,7 +22,7 @@ from claudeflow.domain.errors import Conflict, StoreError
 from claudeflow.domain.events import JobFinished
 from claudeflow.domain.hold import Hold, HoldCause, Scope, ScopeKind
 from claudeflow.domain.job import JobId, JobRecord, JobState, OnDisconnect
-from claudeflow.domain.report import Explanation
+from claudeflow.domain.report import AttemptRow, Explanation
 from claudeflow.intake.desks.messages import Flow
 from claudeflow.intake.messages.errors import OVERLOADED, as_the_api_says, error_event, refusal, told
 
@@ -44,6 +44,10 @@ class Jobs(Protocol):
 
     async def cancel(self, job_id: JobId) -> JobRecord:
         """Cancel a job, its call as well. Raises Conflict when it has ended."""
+        ...
+
+    async def attempts(self, job_id: JobId) -> list[AttemptRow]:
+        """Every try at a job. Raises JobNotFound."""
         ...
 
 
@@ -188,7 +192,7 @@ class JobLine:
                 yield data
             elif self._end is not None:
                 if self._end.state is not JobState.SUCCEEDED:
-                    yield error_event(failure_of(self._end))
+                    yield error_event(failure_of(self._end), self.request_id)
                 return
             else:
                 await self._changed.wait()
@@ -216,16 +220,18 @@ class JobLine:
 
     async def _look(self, left_s: float) -> Answer | None:
         """What to answer now instead of the API's word; None: wait on."""
-        told_instead = await self._instead(left_s)
-        if told_instead is None:
+        instead = await self._instead(left_s)
+        if instead is None:
             return None
         try:
             record = await self._jobs.withdraw(self.job_id)
         except Conflict:
             return None  # it has ended just now: that is the answer
-        return told_instead if record.state is JobState.CANCELLED else None
+        if record.state is not JobState.CANCELLED:
+            return None
+        return await self._impatient(instead, record) if isinstance(instead, GiveUp) else instead
 
-    async def _instead(self, left_s: float) -> Answer | None:
+    async def _instead(self, left_s: float) -> Answer | GiveUp | None:
         headers = headers_of(self.job_id, {})
         refused = self._refusal
         if refused is not None and self._reply is not None:
@@ -238,21 +244,21 @@ class JobLine:
             why = "claudeflow is stopping; ask again"
             return refusal(OVERLOADED, why, retry_after_s=DRAINING_RETRY_S, headers=headers)
         found = await self._queue.explain(self.job_id)
-        given_up = foresee(found, self._shared.clock.epoch_ms(), left_s, self._reply)
-        if given_up is None:
-            return None
-        return self._impatient(given_up, headers)
+        return foresee(found, self._shared.clock.epoch_ms(), left_s, self._reply)
 
     def _held_for_good(self) -> Hold | None:
         """What the API said of the model to somebody else, and still holds it."""
         holds = self._shared.holds.on(Scope(ScopeKind.MODEL, self._terms.model))
         return next((hold for hold in holds if hold.cause in _STATUS_OF), None)
 
-    def _impatient(self, found: GiveUp, headers: Mapping[str, str]) -> Answer:
+    async def _impatient(self, found: GiveUp, cancelled: JobRecord) -> Answer:
+        """What is told once the job is cancelled: from then on its tries are all in the books."""
+        tries = await self._jobs.attempts(self.job_id) if cancelled.tries else []
         text = (
             f"claudeflow could not send this within {self._terms.patience_s:g} s: {found.why}. "
-            f"Job {self.job_id} was cancelled at no cost"
+            f"Job {self.job_id} was cancelled{cost_of(tries)}"
         )
+        headers = headers_of(self.job_id, {})
         return refusal(found.status, text, retry_after_s=found.retry_after_s, headers=headers)
 
     async def _wait(self, until: float | None) -> None:

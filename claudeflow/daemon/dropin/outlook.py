@@ -18,7 +18,7 @@ _OF_GATES = ("gate", "probe")
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The call does not leave in time: what is answered instead, at no cost."""
+    """The call does not leave in time: what is answered instead."""
 
     status: int
     retry_after_s: int

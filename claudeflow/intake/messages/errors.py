@@ -94,10 +94,10 @@ def as_the_api_says(error: JobError) -> tuple[int, JobError]:
     )
 
 
-def error_event(error: JobError) -> bytes:
-    """The event with which a stream ends early."""
+def error_event(error: JobError, request_id: str | None = None) -> bytes:
+    """The event with which a stream ends early; `request_id` names the call where the error does not."""
     _, said = as_the_api_says(error)
-    return b"event: error\ndata: " + orjson.dumps(error_body(said, error.request_id)) + b"\n\n"
+    return b"event: error\ndata: " + orjson.dumps(error_body(said, error.request_id or request_id)) + b"\n\n"
 
 
 def _type_of(status: int) -> str:
