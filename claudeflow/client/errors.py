@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from claudeflow.client.values import Job, JobError
 
 
+_NAME_YOURSELF = '. This client takes the token as token="cf_…", or from CLAUDEFLOW_TOKEN'
+"""The way out for whoever is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One thing that is wrong with what was sent."""
@@ -47,7 +51,11 @@ class RequestRefused(ClaudeflowError):
             for one in problem.get("errors", ())
         ]
         detail = str(problem.get("detail") or f"the daemon answered with HTTP status {status}")
-        super().__init__("; ".join(_line(one) for one in self.errors) or detail)
+        super().__init__("; ".join(_line(one) for one in self.errors) or detail + self._way_out())
+
+    def _way_out(self) -> str:
+        """What to do in this client, which the daemon cannot know."""
+        return ""
 
     @property
     def by_field(self) -> Mapping[str, str]:
@@ -60,7 +68,10 @@ class InvalidRequest(RequestRefused):
 
 
 class NotPermitted(RequestRefused):
-    """This caller may not do this."""
+    """This caller may not do this, or is not known."""
+
+    def _way_out(self) -> str:
+        return _NAME_YOURSELF if self.code == "unauthenticated" else ""
 
 
 class NotFound(RequestRefused):

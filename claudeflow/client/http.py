@@ -28,6 +28,26 @@ def an_async_client(place: Place) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(**_settings(place, httpx2.AsyncHTTPTransport))
 
 
+def an_sdks_client(place: Place) -> httpx2.Client:
+    """One for the Anthropic SDK: it raises DaemonUnavailable where nobody answers."""
+    import httpx2
+
+    from claudeflow.client.sdk_transport import Transport
+
+    settings = _settings(place, httpx2.HTTPTransport)
+    return httpx2.Client(**settings | {"transport": Transport(settings["transport"], place)})
+
+
+def an_async_sdks_client(place: Place) -> httpx2.AsyncClient:
+    """The same for the async one."""
+    import httpx2
+
+    from claudeflow.client.sdk_transport import AsyncTransport
+
+    settings = _settings(place, httpx2.AsyncHTTPTransport)
+    return httpx2.AsyncClient(**settings | {"transport": AsyncTransport(settings["transport"], place)})
+
+
 def _settings(place: Place, transport: Any) -> dict[str, Any]:
     import httpx2
 

@@ -35,7 +35,7 @@ def anthropic_client(
 
     place = find_place(socket, base_url, token)
     found = _settings(place, lane, workflow, settings)
-    return anthropic.Anthropic(**{"http_client": http.a_client(place), **found})
+    return anthropic.Anthropic(**{"http_client": http.an_sdks_client(place), **found})
 
 
 def async_anthropic_client(
@@ -52,7 +52,7 @@ def async_anthropic_client(
 
     place = find_place(socket, base_url, token)
     found = _settings(place, lane, workflow, settings)
-    return anthropic.AsyncAnthropic(**{"http_client": http.an_async_client(place), **found})
+    return anthropic.AsyncAnthropic(**{"http_client": http.an_async_sdks_client(place), **found})
 
 
 def _settings(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
 
 from claudeflow import AsyncClaudeflow, Claudeflow, anthropic_client, async_anthropic_client
+from claudeflow.client import DaemonUnavailable, NotPermitted
+from claudeflow.client.errors import refusal
 from claudeflow.client.sdk import CALL_TIMEOUT_S
+from tests.client.conftest import NOBODY_THERE
 from tests.support.daemons import MODEL
 from tests.support.processes import Site
 
@@ -92,3 +96,39 @@ async def test_over_tcp_a_token_says_who_asks(by_environment: bool, monkeypatch:
     with anthropic_client(base_url=address, token="s3cret") as client:
         assert client.auth_token == "s3cret"
         assert str(client.base_url).startswith(address)
+
+
+@NOBODY_THERE
+def test_where_no_daemon_is_the_sdks_error_has_our_words_as_its_cause(folder: Path) -> None:
+    with (
+        anthropic_client(folder / "none.sock", max_retries=0) as client,
+        pytest.raises(anthropic.APIConnectionError) as caught,
+    ):
+        client.messages.create(**HELLO)
+    check_cause(caught.value, folder / "none.sock")
+
+
+@NOBODY_THERE
+async def test_where_no_daemon_is_the_async_sdks_error_has_our_words_as_its_cause(folder: Path) -> None:
+    async with async_anthropic_client(folder / "none.sock", max_retries=0) as client:
+        with pytest.raises(anthropic.APIConnectionError) as caught:
+            await client.messages.create(**HELLO)
+    check_cause(caught.value, folder / "none.sock")
+
+
+def check_cause(error: anthropic.APIConnectionError, socket: Path) -> None:
+    cause = error.__cause__
+    assert isinstance(cause, DaemonUnavailable)
+    assert cause.place == str(socket)
+    assert "No such file or directory" in str(cause)
+    assert "systemctl start claudeflow" in str(cause)
+
+
+def test_who_is_not_known_over_tcp_hears_where_this_client_takes_its_token() -> None:
+    detail = "nobody knows who calls: over TCP show a token"
+    refused = refusal(401, {"code": "unauthenticated", "detail": detail}, None)
+    assert isinstance(refused, NotPermitted)
+    assert str(refused).startswith(detail)
+    assert "token=" in str(refused)
+    assert "CLAUDEFLOW_TOKEN" in str(refused)
+    assert "token=" not in str(refusal(403, {"code": "forbidden", "detail": "it may not"}, None))
