@@ -212,7 +212,8 @@ async def test_our_own_failure_is_reported_here_and_not_told_there(tmp_path: Pat
 
     async with serving(BrokenDesk(a_catalog()), tmp_path) as served:
         refused = await post(served, a_job())
-        assert code_of(refused) == (500, "internal_error")
+        assert code_of(refused) == (503, "store_unavailable")
+        assert refused.headers["retry-after"] == "10"
         assert "secret" not in refused.text
         assert [type(trouble) for trouble in served.troubles] == [StoreError]
         assert (await served.client.get("/-/healthy")).status_code == 200

@@ -12,7 +12,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from claudeflow.domain.errors import QueueFull
+from claudeflow.domain.errors import QueueFull, StoreError
 from claudeflow.intake.desks.messages import Flow
 from claudeflow.intake.http.door.peers import login_name
 from tests.intake.builders import NOW_MS, a_catalog
@@ -125,6 +125,17 @@ async def test_enquiries_are_handed_on_with_what_they_say(served: Served) -> Non
     )
     assert (one.path, one.body) == ("/v1/models/claude%20x", None)
     assert (counted.path, counted.body) == ("/v1/messages/count_tokens", b"anything")
+
+
+async def test_a_store_that_fails_is_told_as_overload(served: Served) -> None:
+    def full(*_: Any) -> Any:
+        raise StoreError("database or disk is full")
+
+    served.desk.messages.line.answer = full  # type: ignore[method-assign]
+    response = await served.client.post("/v1/messages", json=BODY)
+    assert error_of(response) == (529, "overloaded_error")
+    assert response.headers["retry-after"] == "10"
+    assert [type(trouble) for trouble in served.troubles] == [StoreError]
 
 
 async def test_our_own_faults_are_the_apis_internal_errors(served: Served) -> None:

@@ -12,11 +12,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from claudeflow.domain.errors import IntakeError
+from claudeflow.domain.errors import IntakeError, StoreError
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.http.bodies import close_if_unread
 from claudeflow.intake.http.door.hosts import LOOPBACK
-from claudeflow.intake.http.errors import InternalError, MethodNotAllowed, NotAcceptable, NotFound
+from claudeflow.intake.http.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    StoreUnavailable,
+)
 from claudeflow.intake.http.guard import Guard
 from claudeflow.intake.http.idempotency import KEYED_PATHS, KeyBook
 from claudeflow.intake.http.needs import need_of
@@ -33,6 +39,10 @@ Wording = Callable[[IntakeError], Response]
 ACCEPTABLE = ("*/*", "application/*", "json")
 API_ROOTS = frozenset({"messages", "models", "files"})
 """What clients of the Claude API ask for under /v1; not all of it is served."""
+NO_STORE = (
+    "claudeflow cannot use its store now, a full disk for example: nothing was stored; its log says why"
+)
+STORE_RETRY_S = 10
 STREAMS = frozenset({"/v1/events"})
 """Paths that answer with server-sent events."""
 
@@ -97,6 +107,9 @@ def _answering(path: str, by_method: Mapping[str, Handler], guard: Guard, on_tro
             response = wording(error)
         except ClientDisconnect:
             response = Response(status_code=400)  # nobody reads it
+        except StoreError as error:
+            on_trouble(error)
+            response = wording(StoreUnavailable(NO_STORE, STORE_RETRY_S))
         except Exception as error:  # noqa: BLE001 (the last line before the wire)
             on_trouble(error)
             response = wording(InternalError("claudeflow failed to answer; its log says why"))

@@ -81,9 +81,12 @@ class NotReady(IntakeError):
     code = "not_ready"
     http_status = 503
 
-    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+
+class StoreUnavailable(IntakeError):
+    """The store cannot be read or written now: its disk is full, or fails."""
+
+    code = "store_unavailable"
+    http_status = 503
 
 
 class InvalidIdempotencyKey(IntakeError):

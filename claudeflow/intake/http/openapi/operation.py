@@ -18,6 +18,7 @@ from claudeflow.intake.http.errors import (
     InvalidQuery,
     NoRoom,
     NotAcceptable,
+    StoreUnavailable,
     UnsupportedMediaType,
     WrongHost,
 )
@@ -43,6 +44,7 @@ ALWAYS: tuple[type[IntakeError], ...] = (
     WrongHost,
     NotAcceptable,
     InternalError,
+    StoreUnavailable,
 )
 """What any request may be answered with."""
 
@@ -53,7 +55,7 @@ WITH_A_KEY: tuple[type[IntakeError], ...] = (
     BodyTooLarge,
 )
 
-_LATER = (QueueFull, TooManyJobs, RateCapped, SpendCapped, NoRoom)
+_LATER = (StoreUnavailable, QueueFull, TooManyJobs, RateCapped, SpendCapped, NoRoom)
 
 WITH_A_BODY: tuple[type[IntakeError], ...] = (BodyTooLarge, UnsupportedMediaType, NoRoom)
 
