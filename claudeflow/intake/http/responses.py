@@ -40,9 +40,9 @@ def problem_response(
     return Response(orjson.dumps(problem), error.http_status, {**_hints(error), **(headers or {})}, _PROBLEM)
 
 
-def problem_bytes(error: IntakeError) -> bytes:
+def problem_bytes(error: IntakeError, date: str) -> bytes:
     """An error as a whole HTTP/1.1 response, after which the connection is closed."""
-    response = problem_response(error, headers={"connection": "close"})
+    response = problem_response(error, headers={"date": date, "connection": "close"})
     phrase = HTTPStatus(error.http_status).phrase
     lines = [f"HTTP/1.1 {error.http_status} {phrase}".encode()]
     lines += [name + b": " + value for name, value in response.raw_headers]

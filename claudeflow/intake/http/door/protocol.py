@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from claudeflow.domain.errors import IntakeError
 from claudeflow.intake.http.bodies import PATIENT
+from claudeflow.intake.http.door.dates import DATES
 from claudeflow.intake.http.door.peers import PeerProtocol, user_of
 from claudeflow.intake.http.door.rules import Door
 from claudeflow.intake.http.errors import HeadTooLarge, MalformedRequest, TooSlow
@@ -254,5 +255,5 @@ class DoorProtocol(PeerProtocol):
             self._running.keep_alive = False
 
     def _answer_and_close(self, problem: IntakeError) -> None:
-        self.transport.write(problem_bytes(problem))
+        self.transport.write(problem_bytes(problem, DATES.text().decode()))
         self.transport.close()

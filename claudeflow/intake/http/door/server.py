@@ -11,6 +11,7 @@ from typing import Protocol
 import uvicorn
 from starlette.types import ASGIApp
 
+from claudeflow.intake.http.door.dates import DatedHeaders
 from claudeflow.intake.http.door.protocol import DoorProtocol
 from claudeflow.intake.http.door.rules import Door
 
@@ -62,6 +63,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, stop: StopRequest) -> None:
         super().__init__(config)
         self._stop = stop
+        self.server_state.default_headers = DatedHeaders()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -69,7 +71,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def main_loop(self) -> None:
-        """Wait for the end; there is no date header to keep up and no limit to watch."""
+        """Wait for the end; dates are written as answers need them, and there is no limit to watch."""
         await self._stop.wait()
 
     def abort(self) -> None:
