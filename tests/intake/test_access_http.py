@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from claudeflow.domain.caller import Caller
 from claudeflow.domain.job import JobId
+from claudeflow.domain.report import AttemptRow
 from claudeflow.intake.http.app import build_app, is_the_apis
 from claudeflow.intake.http.door.peers import overflow_uid, peer_of
 from claudeflow.intake.http.inprocess import call
@@ -170,6 +171,21 @@ async def test_a_sender_sees_its_own_jobs_and_no_others(house: House, path: str)
     assert hidden.detail == missing.detail.replace("99", str(other))
     house.desk.access.grant(to_me("read"))
     assert (await house.ask("GET", path.format(other))).status == 200
+
+
+async def test_a_sender_does_not_learn_with_whose_jobs_its_own_shared_a_call(house: House) -> None:
+    mine = await house.a_job_of(ME)
+    house.desk.tries[mine] = [
+        AttemptRow(
+            1, 9, "succeeded", 1, 0, 5, None, "settled", 7, 200, None, None, None, None, None, 3, "a",
+            shared_with=(71, 72),
+        )
+    ]  # fmt: skip
+    seen: list[tuple[RoleName, list[int]]] = [("submit", []), ("read", [71, 72])]
+    for role, told in seen:
+        house.desk.access.grant(to_me(role))
+        [attempt] = (await house.ask("GET", f"/v1/jobs/{mine}/attempts")).json()["attempts"]
+        assert (attempt["items"], attempt["shared_with"]) == (3, told)
 
 
 async def test_a_sender_lists_its_own_jobs_and_no_others(house: House) -> None:

@@ -51,9 +51,14 @@ class JobHandlers:
         return json_response(content)
 
     async def attempts(self, request: Request) -> Response:
-        """GET /v1/jobs/{id}/attempts: every try at a job, with its call."""
+        """GET /v1/jobs/{id}/attempts: every try at a job, with its call.
+
+        With whom it shared a call is for those to know who may see everybody's jobs.
+        """
         Query(request)
         rows = await self._desk.attempts(job_id(request))
+        if limited_to(request, None) is not None:
+            rows = [replace(row, shared_with=()) for row in rows]
         return json_response({"attempts": [attempt_to_json(row) for row in rows]})
 
     async def cancel(self, request: Request) -> Response:
