@@ -120,8 +120,10 @@ def _answering(path: str, by_method: Mapping[str, Handler], guard: Guard, on_tro
 
 def _check_acceptable(request: Request) -> None:
     accept = request.headers.get("accept")
-    kinds = (*ACCEPTABLE, "event-stream", "text/*") if request.url.path in STREAMS else ACCEPTABLE
-    if accept and not any(kind in accept for kind in kinds):
+    if not accept or accept == "*/*":
+        return
+    kinds = (*ACCEPTABLE, "event-stream", "text/*") if request.scope["path"] in STREAMS else ACCEPTABLE
+    if not any(kind in accept for kind in kinds):
         raise NotAcceptable(f"answers are application/json, which {show(accept)} leaves out; accept it")
 
 

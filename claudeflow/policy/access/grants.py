@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal, TypeVar
 
 from claudeflow.domain.caller import Caller
 from claudeflow.policy.access.roles import Role, all_of
-from claudeflow.policy.access.settings import GrantSettings
+from claudeflow.policy.access.settings import GrantSettings, RoleName
 
 Kind = Literal["user", "group", "token", "all"]
 T = TypeVar("T", int, float)
@@ -68,7 +69,7 @@ class Grant:
     @property
     def roles(self) -> frozenset[Role]:
         """Its roles, with all that they include."""
-        return all_of(Role(name) for name in self.settings.roles)
+        return _roles_named(self.settings.roles)
 
     def reaches(self, lane: str, workflow: str) -> bool:
         """Whether its lanes and its workflows are these."""
@@ -94,7 +95,7 @@ class Standing:
     @property
     def roles(self) -> frozenset[Role]:
         """What it may do, all grants together."""
-        return frozenset(role for grant in self.grants for role in grant.roles)
+        return _roles_named(tuple(name for grant in self.grants for name in grant.settings.roles))
 
     @property
     def caps(self) -> Caps:
@@ -135,6 +136,12 @@ class AccessBook:
 
 DEFAULT = (Grant(Grantee("all"), GrantSettings(roles=("read", "submit", "operate"))),)
 """Without any grant: whoever the socket lets in shares everything, but for what an admin alone may do."""
+
+
+@lru_cache(maxsize=1024)
+def _roles_named(names: tuple[RoleName, ...]) -> frozenset[Role]:
+    """The roles of these names, with all that they include: asked for with each request, and few."""
+    return all_of(Role(name) for name in names)
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
