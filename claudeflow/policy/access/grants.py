@@ -144,6 +144,7 @@ def _roles_named(names: tuple[RoleName, ...]) -> frozenset[Role]:
     return all_of(Role(name) for name in names)
 
 
+@lru_cache(maxsize=4096)
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Whether one of these patterns is for the name."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
