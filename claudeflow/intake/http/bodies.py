@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from claudeflow.intake.http.errors import BodyTooLarge
+from claudeflow.intake.http.errors import BodyTooLarge, UnsupportedMediaType
 from claudeflow.intake.http.room import held_by
+from claudeflow.intake.mistakes import show
 
 MOST_NDJSON_BYTES = 512 * 1024 * 1024
 PATIENT = "claudeflow.patient"
@@ -30,6 +31,18 @@ class Line:
 
     number: int
     text: bytes | None
+
+
+def media_type(request: Request) -> str:
+    """The content-type without its parameters, in lower case; empty when there is none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_json(request: Request) -> None:
+    """Whether the body says that it is JSON. Raises UnsupportedMediaType."""
+    kind = media_type(request)
+    if kind != "application/json":
+        raise UnsupportedMediaType(f"content-type is {show(kind)}; send application/json")
 
 
 async def read_body(request: Request, most_bytes: int) -> bytes:

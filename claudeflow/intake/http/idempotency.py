@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from claudeflow.domain.receipt import Receipt
 from claudeflow.intake.desks.receipts import ReceiptDesk, ReceiptOf, Submitted
-from claudeflow.intake.http.bodies import read_body
+from claudeflow.intake.http.bodies import media_type, read_body
 from claudeflow.intake.http.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
@@ -173,11 +173,6 @@ def receipt(key: Key, fingerprint: bytes, response: Response) -> Receipt:
     """What is kept of an answer."""
     location = response.headers.get("location")
     return Receipt(key.caller, key.text, fingerprint, response.status_code, location, bytes(response.body))
-
-
-def media_type(request: Request) -> str:
-    """The content-type without its parameters, in lower case; empty when there is none."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _body_of(request: Request) -> bytes:

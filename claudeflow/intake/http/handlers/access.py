@@ -10,14 +10,12 @@ from starlette.responses import Response
 from claudeflow.domain.errors import InvalidJob
 from claudeflow.intake.desks.access import InvalidToken
 from claudeflow.intake.desks.desk import Desk
-from claudeflow.intake.http.bodies import read_body
-from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.bodies import check_json, read_body
 from claudeflow.intake.http.guard import standing_of, who
-from claudeflow.intake.http.idempotency import media_type
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
-from claudeflow.intake.mistakes import Mistakes, show
+from claudeflow.intake.mistakes import Mistakes
 from claudeflow.intake.new_tokens import read_token
 from claudeflow.intake.views.access import standing_to_json, token_to_json
 
@@ -47,8 +45,7 @@ class AccessHandlers:
     async def create(self, request: Request) -> Response:
         """POST /v1/tokens: a new token, with its text, which no answer has again."""
         Query(request)
-        if media_type(request) != "application/json":
-            raise UnsupportedMediaType(f"content-type is {show(media_type(request))}; send application/json")
+        check_json(request)
         raw, mistakes, now_ms = await read_body(request, MOST_BODY_BYTES), Mistakes(), self._clock_ms()
         try:
             fields = read_object(raw, mistakes)

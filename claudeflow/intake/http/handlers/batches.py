@@ -8,8 +8,7 @@ from starlette.responses import Response
 from claudeflow.domain.batch import BatchState
 from claudeflow.domain.errors import IntakeError, InvalidJob
 from claudeflow.intake.desks.batches import BatchDesk
-from claudeflow.intake.http.bodies import read_body
-from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.bodies import check_json, read_body
 from claudeflow.intake.http.guard import who
 from claudeflow.intake.http.queries import LARGEST_ID, Query, batch_id
 from claudeflow.intake.http.responses import json_response
@@ -58,9 +57,7 @@ async def _with_jobs(request: Request) -> bool:
     raw = await read_body(request, MOST_BODY_BYTES)
     if not raw:
         return False
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType(f"content-type is {show(media_type)}; send application/json")
+    check_json(request)
     mistakes = Mistakes()
     try:
         fields = read_object(raw, mistakes)

@@ -10,8 +10,7 @@ from starlette.responses import Response
 from claudeflow.domain.errors import InvalidJob
 from claudeflow.intake.desks.budgets import BudgetDesk, InvalidBudget, NewLimit
 from claudeflow.intake.desks.holds import InvalidHold
-from claudeflow.intake.http.bodies import read_body
-from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.bodies import check_json, read_body
 from claudeflow.intake.http.guard import who
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
@@ -70,9 +69,7 @@ class BudgetHandlers:
 async def _fields_of(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
     """The JSON object in the body. Raises InvalidBudget, UnsupportedMediaType."""
     Query(request)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType(f"content-type is {show(media_type)}; send application/json")
+    check_json(request)
     mistakes = Mistakes()
     try:
         fields = read_object(await read_body(request, MOST_BODY_BYTES), mistakes)

@@ -23,10 +23,8 @@ from claudeflow.intake.bulk import Act, check_count, do_all, find_all
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.envelope import read_place
 from claudeflow.intake.filter_text import InvalidFilter, read_filter
-from claudeflow.intake.http.bodies import read_body
-from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.bodies import check_json, read_body
 from claudeflow.intake.http.guard import check_target, standing_of
-from claudeflow.intake.http.idempotency import media_type
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.refusals import tell_refusal
 from claudeflow.intake.http.responses import json_response
@@ -96,9 +94,7 @@ class BulkHandlers:
 
 async def _fields(request: Request) -> dict[str, Any]:
     Query(request)
-    kind = media_type(request)
-    if kind != "application/json":
-        raise UnsupportedMediaType(f"content-type is {show(kind)}; send application/json")
+    check_json(request)
     mistakes = Mistakes()
     try:
         fields = read_object(await read_body(request, MOST_BODY_BYTES), mistakes)

@@ -10,8 +10,7 @@ from starlette.responses import Response
 
 from claudeflow.domain.errors import InvalidJob
 from claudeflow.intake.desks.holds import HoldDesk, InvalidHold, NewHold
-from claudeflow.intake.http.bodies import read_body
-from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.bodies import check_json, read_body
 from claudeflow.intake.http.guard import who
 from claudeflow.intake.http.queries import Query
 from claudeflow.intake.http.responses import json_response
@@ -49,9 +48,7 @@ class HoldHandlers:
     async def set(self, request: Request) -> Response:
         """POST /v1/holds: hold a scope, or change the hold that was set by hand there."""
         Query(request)
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise UnsupportedMediaType(f"content-type is {show(media_type)}; send application/json")
+        check_json(request)
         wanted = self._new_hold(await read_body(request, MOST_BODY_BYTES), who(request))
         hold, is_new = await self._desk.set(wanted)
         location = {"location": f"/v1/holds/{hold.scope}"} if is_new else None

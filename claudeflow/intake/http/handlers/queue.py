@@ -7,13 +7,12 @@ from starlette.responses import Response
 
 from claudeflow.intake.desks.desk import Desk
 from claudeflow.intake.envelope import read_place
-from claudeflow.intake.http.bodies import read_body
-from claudeflow.intake.http.errors import UnsupportedMediaType
+from claudeflow.intake.http.bodies import check_json, read_body
 from claudeflow.intake.http.guard import check_target, standing_of
 from claudeflow.intake.http.queries import Query, job_id
 from claudeflow.intake.http.responses import json_response
 from claudeflow.intake.json_text import read_object
-from claudeflow.intake.mistakes import Mistakes, show
+from claudeflow.intake.mistakes import Mistakes
 from claudeflow.intake.views.jobs import explanation_to_json, limits_to_json, record_to_json
 
 MOST_BODY_BYTES = 64 * 1024
@@ -28,9 +27,7 @@ class QueueHandlers:
     async def move(self, request: Request) -> Response:
         """PATCH /v1/jobs/{id}: another lane or priority for a job that waits."""
         Query(request)
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise UnsupportedMediaType(f"content-type is {show(media_type)}; send application/json")
+        check_json(request)
         mistakes = Mistakes()
         fields = read_object(await read_body(request, MOST_BODY_BYTES), mistakes)
         mistakes.raise_if_any()

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from claudeflow.domain.errors import IntakeError, InvalidJob, Mistake
 from claudeflow.domain.job import NewJob
 from claudeflow.intake.desks.desk import Desk, Submitted
-from claudeflow.intake.http.bodies import PATIENT, read_body, read_lines
+from claudeflow.intake.http.bodies import PATIENT, media_type, read_body, read_lines
 from claudeflow.intake.http.errors import InvalidIdempotencyKey, UnsupportedMediaType
 from claudeflow.intake.http.guard import standing_of
-from claudeflow.intake.http.idempotency import KeyBook, Once, media_type
+from claudeflow.intake.http.idempotency import KeyBook, Once
 from claudeflow.intake.http.lapse import check_again
 from claudeflow.intake.http.line_answers import LineAnswers, wants_lines
 from claudeflow.intake.http.queries import Query
